@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * clock.c
+ *	  Time and waiting.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "common/int.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "policy/retry.h"
+
+TimestampTz
+tq_clock_now(void)
+{
+	return GetCurrentTimestamp();
+}
+
+int64
+tq_clock_monotonic(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64) ts.tv_sec * USECS_PER_SEC + ts.tv_nsec / 1000;
+}
+
+TimestampTz
+tq_clock_add(TimestampTz t, int64 us)
+{
+	TimestampTz sum;
+
+	if (pg_add_s64_overflow(t, us, &sum) || sum >= END_TIMESTAMP)
+		return us < 0 ? MIN_TIMESTAMP : END_TIMESTAMP - 1;
+	return sum < MIN_TIMESTAMP ? MIN_TIMESTAMP : sum;
+}
+
+int64
+tq_clock_interval_us(const Interval *interval)
+{
+	return tq_retry_interval_us(interval->month, interval->day, interval->time);
+}
+
+void
+tq_clock_sleep(long ms, uint32 wait_event)
+{
+	if (ms < 0 || ms > TQ_MAX_SLEEP_MS)
+		ms = TQ_MAX_SLEEP_MS;
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 ms, wait_event);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}

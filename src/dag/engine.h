@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * engine.h
+ *	  What a step's end means for its DAG.
+ *
+ * Called by run/finish.c, in the transaction that ends the task, before the
+ * history row is written and after the live row is deleted.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TQ_ENGINE_H
+#define TQ_ENGINE_H
+
+#include "postgres.h"
+
+#include "store/history.h"
+#include "store/task.h"
+
+/*
+ * The task of a step ended.  Stores the outcome in the step, cascades, hands
+ * over what is ready, and sets the DAG's state.  False: the DAG or the step
+ * is gone (deleted by force): the caller must undo the attempt's work and
+ * just remove the task.
+ */
+extern bool tq_dag_step_ended(const TqTask *task, const TqEnd *end);
+
+/* The retry policy of the task's DAG (a retry_policy), or 0. */
+extern Datum tq_dag_retry_policy(const TqTask *task);
+
+/* Ids shown by current_task() and dequeue(); false if the DAG is gone. */
+extern bool tq_dag_names(const TqTask *task, char **dag_id, char **step_id);
+
+#endif

@@ -1,0 +1,53 @@
+/*-------------------------------------------------------------------------
+ *
+ * xact.h
+ *	  What a transaction tells shared memory when it ends.
+ *
+ * Rows are written inside transactions; memory learns of them at commit.
+ * Code that writes rows calls the note functions below at the same time; the
+ * commit callback then feeds the ready index, wakes waiters and delivers
+ * cancels.  Notes made in an aborted subtransaction are dropped.  Everything
+ * works without the preloaded library too: the notes are then ignored.
+ *
+ * All note functions may allocate and raise errors; the commit callback
+ * never does.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TQ_XACT_H
+#define TQ_XACT_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+/* A row became ready. */
+extern void tq_xact_note_ready(int64 lane, int32 priority, TimestampTz run_at, int64 task_id);
+
+/* A row became, or stays, scheduled for run_at. */
+extern void tq_xact_note_due(TimestampTz run_at);
+
+/*
+ * A ready row was locked, maybe changed, and is no longer in the ready index
+ * for sure: if the (sub)transaction aborts, its id goes back there.
+ */
+extern void tq_xact_note_locked(int64 lane, int32 priority, TimestampTz run_at, int64 task_id);
+
+/* A task ended: wakes await() and wait(). */
+extern void tq_xact_note_ended(int64 task_id);
+
+/* A DAG or one of its steps ended: wakes await_step() and await_dag(). */
+extern void tq_xact_note_dag(int64 dag_key);
+
+/* A cancel_request row was written: interrupts whoever runs the task, or tells the scheduler. */
+extern void tq_xact_note_cancel(int64 task_id);
+
+/* Queues, lanes or handlers changed: workers and the scheduler look again. */
+extern void tq_xact_note_config(void);
+
+/* PREPARE TRANSACTION must be refused (0A000): the transaction dequeued, reported, drained or canceled. */
+extern void tq_xact_forbid_prepare(const char *what);
+
+extern void tq_xact_init(void);
+
+#endif

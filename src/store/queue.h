@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * queue.h
+ *	  Queues and privileges, with per-backend caches that relcache
+ *	  invalidations of their tables reset.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TQ_QUEUE_H
+#define TQ_QUEUE_H
+
+#include "postgres.h"
+
+#define TQ_DEFAULT_QUEUE	"default"
+
+typedef struct TqQueue
+{
+	char	   *name;
+	int			max_running;	/* 0: no limit */
+	Datum		retry_policy;	/* a retry_policy, or 0 */
+	int64		keep_done_us;
+	int64		keep_failed_us;
+	bool		paused;
+} TqQueue;
+
+/* The queue "default" always exists.  missing_ok: NULL, else 42704 with a HINT.  Valid until the next invalidation is accepted: copy what must last. */
+extern const TqQueue *tq_queue_find(const char *name, bool missing_ok);
+extern const TqQueue *const *tq_queue_list(int *nqueues);
+
+/* Rights.  Superusers, the extension's owner and those who hold a grant_admin() are administrators. */
+extern bool tq_role_is_admin(Oid role);
+extern void tq_require_admin(Oid role, const char *action);		/* 42501 */
+extern bool tq_role_serves_queue(Oid role, const char *queue);	/* a grant_worker(), or an administrator */
+extern bool tq_role_serves_any_queue(Oid role);
+
+extern void tq_queue_init(void);
+
+#endif

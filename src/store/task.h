@@ -1,0 +1,143 @@
+/*-------------------------------------------------------------------------
+ *
+ * task.h
+ *	  Live tasks: rows of task_queue.task.
+ *
+ * Whoever changes or ends a task holds its row lock, and has looked for a
+ * claim (shmem/claims.h) after getting it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TQ_TASK_H
+#define TQ_TASK_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "policy/state.h"
+
+/* The columns of table task, in order (attribute numbers). */
+typedef enum TqTaskColumn
+{
+	TQ_COL_TASK_ID = 1,
+	TQ_COL_RUN_AT,
+	TQ_COL_ENQUEUED_AT,
+	TQ_COL_LANE,
+	TQ_COL_PRIORITY,
+	TQ_COL_ATTEMPT,
+	TQ_COL_GEN,
+	TQ_COL_ENQUEUER,
+	TQ_COL_STATE,
+	TQ_COL_HANDLER,
+	TQ_COL_QUEUE,
+	TQ_COL_ARGS,
+	TQ_COL_DEADLINE,
+	TQ_COL_TIMEOUT,
+	TQ_COL_RETRY_POLICY,
+	TQ_COL_TARGET,
+	TQ_COL_REPLY_TO,
+	TQ_COL_TRACE_CTX,
+	TQ_COL_LABELS,
+	TQ_COL_UNIQUE_KEY,
+	TQ_COL_ON_CONFLICT,
+	TQ_COL_ORDER_KEY,
+	TQ_COL_LIMIT_KEY,
+	TQ_COL_DAG_KEY,
+	TQ_COL_STEP_NO,
+	TQ_COL_FIRE_TIME,
+	TQ_COL_STARTED_AT,
+	TQ_COL_WORKER,
+	TQ_COL_CLAIMED_BY,
+	TQ_COL_LEASE_TOKEN,
+	TQ_COL_LEASE_UNTIL
+} TqTaskColumn;
+
+#define TQ_TASK_NCOLS	TQ_COL_LEASE_UNTIL
+
+/* A task row in memory.  Pointers are NULL and Datums 0 where the column is null. */
+typedef struct TqTask
+{
+	int64		task_id;
+	TimestampTz run_at;
+	TimestampTz enqueued_at;
+	int64		lane;
+	int32		priority;
+	int32		attempt;		/* executions counted so far; a running one is attempt + 1
+								 * (of a procedure, whose start is counted durably: attempt) */
+	int32		gen;
+	Oid			enqueuer;
+	char		state;
+	char	   *handler;
+	char	   *queue;
+	Jsonb	   *args;
+	bool		has_deadline;
+	TimestampTz deadline;
+	int64		timeout_us;		/* -1: not set; 0: none */
+	Datum		retry_policy;	/* a retry_policy, or 0 */
+	char	   *target;
+	char	   *reply_to;
+	Jsonb	   *trace_ctx;
+	Datum		labels;			/* a text[], or 0 */
+	bool		has_dag;
+	int64		dag_key;
+	int32		step_no;
+	bool		has_fire_time;
+	TimestampTz fire_time;
+	TimestampTz started_at;		/* 0: null */
+	char	   *worker;
+	Oid			claimed_by;
+	int64		lease_token;
+	TimestampTz lease_until;	/* 0: null */
+
+	/* The row itself, for what has no field above. */
+	Datum		values[TQ_TASK_NCOLS];
+	bool		nulls[TQ_TASK_NCOLS];
+} TqTask;
+
+typedef enum TqLockWait
+{
+	TQ_LOCK_SKIP,				/* a locked row is treated as absent */
+	TQ_LOCK_WAIT
+} TqLockWait;
+
+typedef enum TqLockResult
+{
+	TQ_LOCKED,
+	TQ_LOCK_BUSY,				/* somebody else holds the row */
+	TQ_LOCK_GONE				/* no such live task */
+} TqLockResult;
+
+/* Lock one row FOR UPDATE and load it (palloc'd in the current context). */
+extern TqLockResult tq_task_lock(int64 task_id, TqLockWait wait, TqTask **task);
+
+/*
+ * Lock the first ready tasks of some lanes, in order (priority, run_at, id),
+ * skipping rows that others hold.  Used where no ready index is at hand.
+ */
+typedef struct TqTaskFilter
+{
+	bool		include_scheduled;	/* also scheduled tasks that this call has not put there */
+	TimestampTz scheduled_before;	/* ... whose row is older than this: see drain() */
+	bool		this_transaction;	/* only rows written by the current transaction */
+	Oid			caller;				/* only tasks of roles that this one may become */
+} TqTaskFilter;
+
+extern int	tq_task_lock_next(const int64 *lanes, int nlanes, const TqTaskFilter *filter,
+							  int max_tasks, TqTask **tasks);
+
+extern TqTask *tq_task_from_tuple(HeapTuple tuple, TupleDesc desc);	/* copies */
+
+/* Changes of a locked row. */
+extern void tq_task_delete(TqTask *task);
+
+/* Back to waiting: state TQ_TASK_READY or TQ_TASK_SCHEDULED, run_at, attempt and gen as in task; clears the running columns; notes the id for commit. */
+extern void tq_task_requeue(TqTask *task);
+
+/* Durably running (a procedure, or a lease in the row): state, attempt, gen, worker, started_at, claimed_by, lease columns as in task. */
+extern void tq_task_mark_running(TqTask *task);
+
+#endif
