@@ -120,8 +120,9 @@ extern TqLockResult tq_task_lock(int64 task_id, TqLockWait wait, TqTask **task);
  */
 typedef struct TqTaskFilter
 {
-	bool		include_scheduled;	/* also scheduled tasks that this call has not put there */
-	TimestampTz scheduled_before;	/* ... whose row is older than this: see drain() */
+	bool		include_scheduled;	/* also scheduled tasks */
+	const int64 *excluded;		/* ids to leave alone */
+	int			nexcluded;
 	bool		this_transaction;	/* only rows written by the current transaction */
 	Oid			caller;				/* only tasks of roles that this one may become */
 } TqTaskFilter;
