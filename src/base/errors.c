@@ -9,8 +9,10 @@
 
 #include "access/htup_details.h"
 #include "access/tupdesc.h"
+#include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/typcache.h"
+#include "utils/varlena.h"
 
 #include "base/compat.h"
 #include "base/errors.h"

@@ -172,14 +172,14 @@ tq_row_text(uint64 row, int column, MemoryContext context)
 	bool		isnull;
 	Datum		value = tq_row_datum(row, column, &isnull);
 	MemoryContext old;
-	char	   *text;
+	char	   *result;
 
 	if (isnull)
 		return NULL;
 	old = MemoryContextSwitchTo(context);
-	text = TextDatumGetCString(value);
+	result = TextDatumGetCString(value);
 	MemoryContextSwitchTo(old);
-	return text;
+	return result;
 }
 
 Datum
