@@ -141,6 +141,7 @@ CREATE TABLE cancel_request (
 	task_id bigint NOT NULL,
 	reason text,
 	role regrole NOT NULL,
+	discard boolean NOT NULL DEFAULT false,			-- nothing is to be kept of the task: delete_task(force)
 	requested_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
 );
 

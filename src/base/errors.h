@@ -11,6 +11,8 @@
 #ifndef TQ_ERRORS_H
 #define TQ_ERRORS_H
 
+#include "base/compat.h"
+
 #define ERRCODE_TQ_ARG_COUNT		MAKE_SQLSTATE('T','Q','0','0','1')
 #define ERRCODE_TQ_ARG_TYPE			MAKE_SQLSTATE('T','Q','0','0','2')
 #define ERRCODE_TQ_DECODE			MAKE_SQLSTATE('T','Q','0','0','3')

@@ -17,6 +17,8 @@
 
 #include "utils/timestamp.h"
 
+#include "base/compat.h"
+
 #define TQ_HANDLER_FUNCTION		'f'
 #define TQ_HANDLER_PROCEDURE	'p'
 #define TQ_HANDLER_EXTERNAL		'x'

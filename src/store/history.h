@@ -30,11 +30,17 @@ typedef struct TqEnd
 	TimestampTz finished_at;
 } TqEnd;
 
-/* keep_us: how long the row must be readable; 0 writes no row. */
+/*
+ * keep_us: how long the row must be readable; 0 writes no row.  Nor is one
+ * written if delete_task(force) asked for the outcome to be dropped.
+ */
 extern void tq_history_insert(const TqTask *task, const TqEnd *end, int64 keep_us);
 extern void tq_attempt_insert(const TqTask *task, int32 attempt, const TqError *error,
 							  const char *worker, TimestampTz started_at,
 							  TimestampTz finished_at, int64 keep_us);
+
+/* Remove all that is kept of an ended task; false: there is nothing. */
+extern bool tq_history_forget(int64 task_id);
 
 /*
  * Partition upkeep, run by the scheduler: make partitions ahead of time, move

@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * cancel.c
+ *	  Requests to cancel tasks that were being executed.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "store/cancel.h"
+#include "store/plans.h"
+
+static TqPlan insert_request = TQ_PLAN(
+	"INSERT INTO task_queue.cancel_request (task_id, reason, role, discard) VALUES ($1, $2, $3, $4)",
+	INT8OID, TEXTOID, REGROLEOID, BOOLOID);
+static TqPlan find_request = TQ_PLAN(
+	"SELECT reason, discard FROM task_queue.cancel_request WHERE task_id = $1 ORDER BY requested_at",
+	INT8OID);
+static TqPlan delete_requests = TQ_PLAN(
+	"DELETE FROM task_queue.cancel_request WHERE task_id = $1", INT8OID);
+static TqPlan find_stale = TQ_PLAN0(
+	"SELECT r.task_id, pg_catalog.bool_or(r.discard) FROM task_queue.cancel_request AS r"
+	" WHERE NOT EXISTS (SELECT FROM task_queue.task AS t WHERE t.task_id OPERATOR(pg_catalog.=) r.task_id)"
+	" GROUP BY r.task_id");
+static TqPlan delete_outcome = TQ_PLAN(
+	"WITH gone AS (DELETE FROM task_queue.attempt WHERE task_id = $1)"
+	" DELETE FROM task_queue.history WHERE task_id = $1", INT8OID);
+
+void
+tq_cancel_request(int64 task_id, const char *reason, Oid role, bool discard)
+{
+	Datum		values[4] = {Int64GetDatum(task_id)};
+	bool		nulls[4] = {false};
+	TqSpi		spi;
+
+	nulls[1] = (reason == NULL);
+	values[1] = reason == NULL ? (Datum) 0 : CStringGetTextDatum(reason);
+	values[2] = ObjectIdGetDatum(role);
+	values[3] = BoolGetDatum(discard);
+	tq_spi_begin(&spi);
+	(void) tq_plan_run(&insert_request, values, nulls);
+	tq_spi_end(&spi);
+}
+
+bool
+tq_cancel_requested(int64 task_id, char **reason)
+{
+	Datum		id = Int64GetDatum(task_id);
+	bool		found;
+	TqSpi		spi;
+
+	tq_spi_begin(&spi);
+	found = tq_plan_run(&find_request, &id, NULL) > 0;
+	if (found)
+		*reason = tq_row_text(0, 0, spi.caller);
+	tq_spi_end(&spi);
+	return found;
+}
+
+bool
+tq_cancel_discards(int64 task_id)
+{
+	Datum		id = Int64GetDatum(task_id);
+	bool		discards = false;
+	TqSpi		spi;
+
+	tq_spi_begin(&spi);
+	(void) tq_plan_run(&find_request, &id, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		discards = discards || tq_row_bool(i, 1);
+	tq_spi_end(&spi);
+	return discards;
+}
+
+void
+tq_cancel_forget(int64 task_id)
+{
+	Datum		id = Int64GetDatum(task_id);
+	TqSpi		spi;
+
+	tq_spi_begin(&spi);
+	(void) tq_plan_run(&delete_requests, &id, NULL);
+	tq_spi_end(&spi);
+}
+
+/*
+ * Requests whose task has ended meanwhile.  A request that is not committed
+ * yet is not seen, so it cannot be removed too early.
+ */
+void
+tq_cancel_forget_ended(void)
+{
+	SPITupleTable *rows;
+	uint64		nrows;
+	TqSpi		spi;
+
+	tq_spi_begin(&spi);
+	nrows = tq_plan_run(&find_stale, NULL, NULL);
+	rows = SPI_tuptable;
+	for (uint64 i = 0; i < nrows; i++)
+	{
+		bool		isnull;
+		Datum		id = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
+		bool		discard = DatumGetBool(SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull));
+
+		if (discard)
+			(void) tq_plan_run(&delete_outcome, &id, NULL);
+		(void) tq_plan_run(&delete_requests, &id, NULL);
+	}
+	tq_spi_end(&spi);
+}

@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * leaf.h
+ *	  Inserting into the right partition of history or attempt.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TQ_LEAF_H
+#define TQ_LEAF_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+/*
+ * Insert one row into a table of ours that is partitioned by range of a
+ * timestamptz, without the executor.  False if the partition is not one that
+ * this can be done for (no partition, a trigger, other columns than the
+ * parent's): the caller then inserts through SQL.
+ */
+extern bool tq_leaf_insert(const char *parent, TimestampTz key, int ncolumns,
+						   Datum *values, bool *nulls);
+
+extern void tq_leaf_init(void);
+
+#endif
