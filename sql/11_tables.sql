@@ -39,7 +39,7 @@ CREATE TABLE handler_name (
 -- hold tasks. It has no unique key on purpose: two transactions that enqueue into a new lane at once must not wait for each other.
 CREATE TABLE lane (
 	id bigint NOT NULL,
-	kind "char" NOT NULL CHECK (kind IN ('d', 'x')),	-- in-database, external
+	kind "char" NOT NULL CHECK (kind IN ('d', 'x', 'm')),	-- in-database, external, in-database but left to drain()
 	queue text COLLATE "C" NOT NULL,
 	handler text COLLATE "C",				-- external lanes only
 	target text COLLATE "C",

@@ -14,8 +14,14 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 
 #include "base/compat.h"
+#include "base/guc.h"
+#include "base/owner.h"
+#include "store/lane.h"
+#include "store/queue.h"
+#include "store/task.h"
 
 TQ_MODULE_MAGIC;
 
@@ -24,4 +30,9 @@ PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	tq_guc_init(process_shared_preload_libraries_in_progress);
+	tq_owner_init();
+	tq_queue_init();
+	tq_lane_init();
+	tq_task_init();
 }

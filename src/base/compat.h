@@ -154,4 +154,29 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 }
 #endif
 
+/*
+ * 18: index scans can be instrumented. 16: updates say which indexes need the
+ * new version. Callers include access/genam.h, access/tableam.h and
+ * executor/executor.h.
+ */
+#if PG_VERSION_NUM >= 180000
+#define TQ_INDEX_BEGINSCAN(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, 0)
+#else
+#define TQ_INDEX_BEGINSCAN(heap, index, snapshot, nkeys) \
+	index_beginscan(heap, index, snapshot, nkeys, 0)
+#endif
+
+#if PG_VERSION_NUM >= 160000
+#define TQ_INSERT_INDEX_TUPLES(rri, slot, estate, update, only_summarizing) \
+	ExecInsertIndexTuples(rri, slot, estate, update, false, NULL, NIL, only_summarizing)
+#else
+typedef bool TU_UpdateIndexes;
+
+#define TU_None			false
+#define TU_Summarizing	2		/* no such answer */
+#define TQ_INSERT_INDEX_TUPLES(rri, slot, estate, update, only_summarizing) \
+	ExecInsertIndexTuples(rri, slot, estate, update, false, NULL, NIL)
+#endif
+
 #endif							/* TQ_BASE_COMPAT_H */

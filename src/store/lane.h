@@ -16,6 +16,7 @@
 
 #define TQ_LANE_DATABASE	'd'
 #define TQ_LANE_EXTERNAL	'x'
+#define TQ_LANE_MANUAL		'm'	/* in-database tasks that only drain() and inline execution serve */
 
 /* Rows written by logical replication: nobody serves it; adopt_database() moves them. */
 #define TQ_LANE_NONE		INT64CONST(0)
@@ -29,7 +30,7 @@ typedef struct TqLane
 	char	   *target;			/* NULL: untargeted */
 } TqLane;
 
-/* The lane of a task; lists it in table lane if it is new to this backend. */
+/* The lane of a task; lists it in table lane if it is not there yet. */
 extern int64 tq_lane_of(char kind, const char *queue, const char *handler, const char *target);
 
 /*
@@ -37,6 +38,15 @@ extern int64 tq_lane_of(char kind, const char *queue, const char *handler, const
  * invalidated when a lane is added.  Valid until the next call into store/.
  */
 extern const TqLane *tq_lane_list(int *nlanes);
+
+/* The lane of that id; NULL if it is not listed.  Valid as above. */
+extern const TqLane *tq_lane_find(int64 id);
+
+/*
+ * Remove lanes without tasks from the list.  Gives up at once if a
+ * transaction that enqueues is open.  Returns how many.
+ */
+extern int	tq_lane_remove_empty(void);
 
 extern void tq_lane_init(void);
 

@@ -13,6 +13,10 @@
 
 #define TQ_DEFAULT_QUEUE	"default"
 
+/* Kinds of privileges. */
+#define TQ_PRIVILEGE_ADMIN	'a'
+#define TQ_PRIVILEGE_WORKER	'w'
+
 typedef struct TqQueue
 {
 	char	   *name;

@@ -93,9 +93,12 @@ typedef struct TqTask
 	int64		lease_token;
 	TimestampTz lease_until;	/* 0: null */
 
-	/* The row itself, for what has no field above. */
+	/* The row itself, for what has no field above.  Nothing in it points to TOAST. */
 	Datum		values[TQ_TASK_NCOLS];
 	bool		nulls[TQ_TASK_NCOLS];
+
+	/* Private to the functions below: the stored version that the changes start from. */
+	HeapTuple	tuple;
 } TqTask;
 
 typedef enum TqLockWait
@@ -130,7 +133,8 @@ typedef struct TqTaskFilter
 extern int	tq_task_lock_next(const int64 *lanes, int nlanes, const TqTaskFilter *filter,
 							  int max_tasks, TqTask **tasks);
 
-extern TqTask *tq_task_from_tuple(HeapTuple tuple, TupleDesc desc);	/* copies */
+/* Copies.  The result of a query can be read so, but not changed below: lock it first. */
+extern TqTask *tq_task_from_tuple(HeapTuple tuple, TupleDesc desc);
 
 /* Changes of a locked row. */
 extern void tq_task_delete(TqTask *task);
@@ -140,5 +144,52 @@ extern void tq_task_requeue(TqTask *task);
 
 /* Durably running (a procedure, or a lease in the row): state, attempt, gen, worker, started_at, claimed_by, lease columns as in task. */
 extern void tq_task_mark_running(TqTask *task);
+
+/*
+ * A task to insert, by code that has checked everything: no trigger fires and
+ * no permission is looked at.  Pointers may be NULL and Datums 0.
+ */
+typedef struct TqNewTask
+{
+	const char *handler;
+	bool		external;		/* the kind of its handler, for the lane */
+	const char *queue;
+	Jsonb	   *args;			/* NULL: none */
+	Oid			enqueuer;
+	int32		priority;
+	int64		delay_us;		/* 0: ready at once */
+	bool		has_deadline;
+	TimestampTz deadline;
+	int64		timeout_us;		/* -1: not set */
+	Datum		retry_policy;
+	const char *target;
+	const char *reply_to;
+	Jsonb	   *trace_ctx;
+	Datum		labels;
+	bool		has_dag;
+	int64		dag_key;
+	int32		step_no;
+	bool		has_fire_time;
+	TimestampTz fire_time;
+} TqNewTask;
+
+/* Returns the task_id; notes the task for commit. */
+extern int64 tq_task_insert(const TqNewTask *task);
+
+/*
+ * The same for rows whose columns, but for task_id, are filled already;
+ * used by enqueue() and enqueue_many().
+ */
+typedef struct TqTaskWriter TqTaskWriter;
+
+extern TqTaskWriter *tq_task_write_begin(void);
+extern int64 tq_task_write(TqTaskWriter *writer, Datum *values, bool *nulls);
+extern void tq_task_write_end(TqTaskWriter *writer);
+
+/* The lane that a task of this session goes to, by the setting task_queue.execution. */
+extern int64 tq_task_lane(bool external, const char *handler, const char *queue,
+						  const char *target);
+
+extern void tq_task_init(void);
 
 #endif
