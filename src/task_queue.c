@@ -16,6 +16,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "api/task_row.h"
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/owner.h"
@@ -35,4 +36,5 @@ _PG_init(void)
 	tq_queue_init();
 	tq_lane_init();
 	tq_task_init();
+	tq_task_row_init();
 }

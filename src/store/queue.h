@@ -11,6 +11,8 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
+
 #define TQ_DEFAULT_QUEUE	"default"
 
 /* Kinds of privileges. */
@@ -36,6 +38,31 @@ extern bool tq_role_is_admin(Oid role);
 extern void tq_require_admin(Oid role, const char *action);		/* 42501 */
 extern bool tq_role_serves_queue(Oid role, const char *queue);	/* a grant_worker(), or an administrator */
 extern bool tq_role_serves_any_queue(Oid role);
+
+/*
+ * Changes.  Names and rights are the caller's business.  Values that may be
+ * null are Datums with a flag; policies and intervals as in table queue.
+ */
+typedef struct TqQueueOptions
+{
+	int			max_running;	/* -1: not given; 0: no limit */
+	Datum		retry_policy;	/* 0: not given */
+	Interval   *keep_done;		/* NULL: not given */
+	Interval   *keep_failed;
+} TqQueueOptions;
+
+/* False: the queue exists and replace is not set. */
+extern bool tq_queue_create(const char *name, const TqQueueOptions *options, bool replace);
+extern void tq_queue_alter(const char *name, const TqQueueOptions *options);	/* 42704 */
+extern void tq_queue_set_paused(const char *name, bool paused); /* 42704 */
+extern void tq_queue_delete(const char *name);
+
+/* Ids of live tasks of a queue above a given one, ascending; palloc'd. */
+extern int	tq_queue_live_tasks(const char *name, int64 above, int max_ids, int64 **ids);
+
+/* queue NULL: every queue.  Removing that removes those to single queues, too. */
+extern void tq_privilege_add(Oid role, char kind, const char *queue);
+extern void tq_privilege_remove(Oid role, char kind, const char *queue);
 
 extern void tq_queue_init(void);
 

@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * arg.h
+ *	  Arguments of SQL-callable functions.
+ *
+ * No function is STRICT: NULL means "not given".  The functions named
+ * "required" raise 22023 for NULL.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TQ_ARG_H
+#define TQ_ARG_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/builtins.h"
+
+#include "base/errors.h"
+
+/* NULL if not given. */
+static inline char *
+tq_arg_text(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+static inline char *
+tq_arg_required_text(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		tq_error_null_argument(name);
+	return text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+static inline Oid
+tq_arg_required_oid(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		tq_error_null_argument(name);
+	return PG_GETARG_OID(n);
+}
+
+static inline bool
+tq_arg_bool(FunctionCallInfo fcinfo, int n, bool not_given)
+{
+	return PG_ARGISNULL(n) ? not_given : PG_GETARG_BOOL(n);
+}
+
+static inline int32
+tq_arg_int32(FunctionCallInfo fcinfo, int n, int32 not_given)
+{
+	return PG_ARGISNULL(n) ? not_given : PG_GETARG_INT32(n);
+}
+
+#endif
