@@ -21,6 +21,7 @@
 #include "base/guc.h"
 #include "base/owner.h"
 #include "store/lane.h"
+#include "store/leaf.h"
 #include "store/queue.h"
 #include "store/task.h"
 
@@ -35,6 +36,7 @@ _PG_init(void)
 	tq_owner_init();
 	tq_queue_init();
 	tq_lane_init();
+	tq_leaf_init();
 	tq_task_init();
 	tq_task_row_init();
 }

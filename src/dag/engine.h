@@ -24,6 +24,12 @@
  */
 extern bool tq_dag_step_ended(const TqTask *task, const TqEnd *end);
 
+/*
+ * requeue() of a step's dead letter: what retry_step() does.  Raises 55000 if
+ * the step is not failed, or its DAG is canceled.
+ */
+extern void tq_dag_retry_task_step(int64 dag_key, int32 step_no);
+
 /* The retry policy of the task's DAG (a retry_policy), or 0. */
 extern Datum tq_dag_retry_policy(const TqTask *task);
 

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * access.c
+ *	  Whose tasks somebody may see and change.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_authid.h"
+
+#include "api/access.h"
+#include "base/owner.h"
+#include "store/queue.h"
+
+bool
+tq_access_may_act(Oid caller, Oid enqueuer)
+{
+	return caller == enqueuer || tq_role_may_become(caller, enqueuer) ||
+		tq_role_is_admin(caller);
+}
+
+bool
+tq_access_may_read(Oid caller, Oid enqueuer)
+{
+	return tq_access_may_act(caller, enqueuer) ||
+		tq_role_may_become(caller, ROLE_PG_READ_ALL_DATA);
+}
+
+bool
+tq_access_may_see(Oid caller, Oid enqueuer)
+{
+	return tq_access_may_read(caller, enqueuer) ||
+		tq_role_may_become(caller, ROLE_PG_MONITOR);
+}
+
+void
+tq_access_find_task(int64 task_id, Oid caller, TqOutcome *outcome)
+{
+	if (!tq_outcome_find(task_id, outcome))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("task " INT64_FORMAT " does not exist", task_id),
+				 errdetail("It never existed, was deleted, or ended longer ago than it is kept.")));
+	if (!tq_access_may_act(caller, outcome->enqueuer))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for task " INT64_FORMAT, task_id),
+				 errdetail("It was enqueued by role \"%s\".", tq_role_name(outcome->enqueuer)),
+				 errhint("Members of that role and administrators of the task queue may do this.")));
+}
