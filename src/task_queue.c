@@ -20,6 +20,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/owner.h"
+#include "handler/registry.h"
 #include "store/lane.h"
 #include "store/leaf.h"
 #include "store/queue.h"
@@ -38,5 +39,6 @@ _PG_init(void)
 	tq_lane_init();
 	tq_leaf_init();
 	tq_task_init();
+	tq_registry_init();
 	tq_task_row_init();
 }
