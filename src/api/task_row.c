@@ -101,17 +101,6 @@ forget_last(void)
 	MemoryContextReset(last.context);
 }
 
-static void
-check_handler(TqHandler *handler, const char *name, Oid enqueuer)
-{
-	if (handler->function_missing)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_FUNCTION),
-				 errmsg("the function of handler \"%s\" does not exist", name),
-				 errhint("Create it again, or register the handler anew with or_replace => true.")));
-	tq_handler_check_permission(handler, enqueuer);
-}
-
 /* Look up handler and queue, check the enqueuer's right to the former. */
 static void
 resolve(text *handler_name, text *queue_name, Oid enqueuer)
@@ -133,7 +122,8 @@ resolve(text *handler_name, text *queue_name, Oid enqueuer)
 	MemoryContextSwitchTo(old_context);
 
 	last.handler = tq_handler_find(last.handler_cstring, false);
-	check_handler(last.handler, last.handler_cstring, enqueuer);
+	tq_handler_require_function(last.handler);
+	tq_handler_check_permission(last.handler, enqueuer);
 
 	old_context = MemoryContextSwitchTo(last.context);
 	last.queue_cstring = queue_name ? text_to_cstring(queue_name) : pstrdup(last.handler->queue);

@@ -8,10 +8,10 @@
  * are.  What must stay true: a task that is visible has its lane in the table.
  *
  * The cache is the whole table, read with a snapshot of now and thrown away by
- * a relcache invalidation.  A transaction that adds a lane registers one, in
- * every subtransaction that does so anew: a commit makes the others read the
- * table again, an abort makes this backend do so, which forgets the lanes
- * that were rolled back.
+ * a relcache invalidation.  A transaction that adds a lane registers one (by a
+ * trigger, so that restoring a dump does, too), in every subtransaction that
+ * does so anew: a commit makes the others read the table again, an abort makes
+ * this backend do so, which forgets the lanes that were rolled back.
  *
  * Locks: who uses a lane for a task holds RowExclusiveLock on the table until
  * its transaction ends (it is taken through the fast path and conflicts with
@@ -36,7 +36,6 @@
 #include "utils/rel.h"
 
 #include "base/owner.h"
-#include "shmem/xact.h"
 #include "store/lane.h"
 #include "store/plans.h"
 
@@ -185,22 +184,20 @@ ensure_loaded(void)
 
 /*
  * Make the other backends read the table again at commit, and this one at an
- * abort of the current (sub)transaction.  Once for each is enough.  True if
- * it was the first: then this backend's cache is invalid now, too.
+ * abort of the current (sub)transaction.  Once for each is enough: adding
+ * many lanes does not mean reading the table as many times.
  */
-static bool
-register_change(void)
+void
+tq_lane_note_change(Oid relid)
 {
 	FullTransactionId xid = GetTopFullTransactionId();
 	SubTransactionId subid = GetCurrentSubTransactionId();
 
 	if (FullTransactionIdEquals(xid, registered_xid) && subid == registered_subid)
-		return false;
-	CacheInvalidateRelcacheByRelid(lane_relid);
-	CommandCounterIncrement();
+		return;
+	CacheInvalidateRelcacheByRelid(relid);
 	registered_xid = xid;
 	registered_subid = subid;
-	return true;
 }
 
 static Datum
@@ -228,10 +225,11 @@ add_lane(int64 id, char kind, const char *queue, const char *handler, const char
 	values[4] = text_or_null(target, &nulls[4]);
 	tq_plan_run(&insert, values, nulls);
 	tq_spi_end(&spi);
+	CommandCounterIncrement();
 
-	if (!register_change())
+	/* The first one of a transaction has invalidated the cache. */
+	if (loaded && valid)
 		remember(id, kind, queue, handler, target);
-	tq_xact_note_config();
 }
 
 int64
@@ -303,10 +301,5 @@ tq_lane_remove_empty(void)
 		ConditionalLockRelationOid(lane_relid, ShareRowExclusiveLock))
 		n = (int) tq_plan_run(&remove, NULL, NULL);
 	tq_spi_end(&spi);
-	if (n > 0)
-	{
-		(void) register_change();
-		tq_xact_note_config();
-	}
 	return n;
 }

@@ -48,6 +48,9 @@ extern const TqLane *tq_lane_find(int64 id);
  */
 extern int	tq_lane_remove_empty(void);
 
+/* Rows of the table changed; called by its trigger. */
+extern void tq_lane_note_change(Oid relid);
+
 extern void tq_lane_init(void);
 
 #endif

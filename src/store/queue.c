@@ -5,8 +5,8 @@
  *
  * Both tables are small and read at every enqueue and every claim, so a
  * backend keeps them whole.  A relcache invalidation of the table makes it
- * read them again: whoever changes a row registers one (see api/queue.c),
- * which reaches this backend's cache at the next CommandCounterIncrement, the
+ * read them again: a trigger registers one with every change of rows, which
+ * reaches this backend's cache at the next CommandCounterIncrement, the
  * others' at commit, and takes back what an aborted (sub)transaction had
  * brought in.  They are read like catalogs, with a snapshot of now whatever
  * the isolation level: a cache outlives the transaction that filled it.

@@ -3,29 +3,21 @@
  * queue_change.c
  *	  Changes of queues and privileges.
  *
- * Every change registers a relcache invalidation of its table, which resets
- * the caches of queue.c, and makes workers look again after the commit.
+ * The trigger on these tables (api/config.c) registers an invalidation after
+ * every statement, which resets the caches of queue.c, and makes workers look
+ * again after the commit.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/timestamp.h"
 
-#include "shmem/xact.h"
 #include "store/plans.h"
 #include "store/queue.h"
 
 #define NOPTIONS	5
-
-static void
-note_change(const char *table)
-{
-	CacheInvalidateRelcacheByRelid(tq_relation_oid(table));
-	tq_xact_note_config();
-}
 
 /* Parameters $1 to $5 of the statements below. */
 static void
@@ -71,7 +63,6 @@ tq_queue_create(const char *name, const TqQueueOptions *options, bool replace)
 	tq_spi_begin(&spi);
 	bind_options(name, options, values, nulls);
 	written = tq_plan_run(replace ? &upsert : &insert, values, nulls) > 0;
-	note_change("queue");
 	tq_spi_end(&spi);
 	return written;
 }
@@ -115,7 +106,6 @@ tq_queue_alter(const char *name, const TqQueueOptions *options)
 	make_row(name);
 	bind_options(name, options, values, nulls);
 	tq_plan_run(&update, values, nulls);
-	note_change("queue");
 	tq_spi_end(&spi);
 }
 
@@ -133,7 +123,6 @@ tq_queue_set_paused(const char *name, bool paused)
 	values[0] = CStringGetTextDatum(name);
 	values[1] = BoolGetDatum(paused);
 	tq_plan_run(&update, values, NULL);
-	note_change("queue");
 	tq_spi_end(&spi);
 }
 
@@ -151,9 +140,7 @@ tq_queue_delete(const char *name)
 	tq_spi_begin(&spi);
 	values[0] = CStringGetTextDatum(name);
 	tq_plan_run(&delete_queue, values, NULL);
-	if (tq_plan_run(&delete_grants, values, NULL) > 0)
-		note_change("privilege");
-	note_change("queue");
+	tq_plan_run(&delete_grants, values, NULL);
 	tq_spi_end(&spi);
 }
 
@@ -190,7 +177,6 @@ change_privilege(TqPlan *plan, Oid role, char kind, const char *queue)
 	if (queue != NULL)
 		values[2] = CStringGetTextDatum(queue);
 	tq_plan_run(plan, values, nulls);
-	note_change("privilege");
 	tq_spi_end(&spi);
 }
 
