@@ -21,6 +21,9 @@
 #include "base/guc.h"
 #include "base/owner.h"
 #include "handler/registry.h"
+#include "bgw/bgw.h"
+#include "shmem/shmem.h"
+#include "shmem/xact.h"
 #include "store/lane.h"
 #include "store/leaf.h"
 #include "store/queue.h"
@@ -41,4 +44,10 @@ _PG_init(void)
 	tq_task_init();
 	tq_registry_init();
 	tq_task_row_init();
+	tq_xact_init();
+	if (process_shared_preload_libraries_in_progress)
+	{
+		tq_shmem_init();
+		tq_bgw_init();
+	}
 }

@@ -11,7 +11,9 @@
 
 #include "common/int.h"
 #include "miscadmin.h"
+#include "storage/condition_variable.h"
 #include "storage/latch.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
@@ -57,4 +59,38 @@ tq_clock_sleep(long ms, uint32 wait_event)
 					 ms, wait_event);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
+}
+
+bool
+tq_clock_wait_for(ConditionVariable *cv, long ms, uint32 wait_event)
+{
+	return ConditionVariableTimedSleep(cv, ms, wait_event);
+}
+
+static TimeoutId timer = MAX_TIMEOUTS;
+static bool armed = false;
+static void (*timer_expired) (void);
+
+static void
+call_expired(void)
+{
+	timer_expired();
+}
+
+void
+tq_clock_arm(TimestampTz at, void (*expired) (void))
+{
+	if (timer == MAX_TIMEOUTS)
+		timer = RegisterTimeout(USER_TIMEOUT, call_expired);
+	timer_expired = expired;
+	armed = true;
+	enable_timeout_at(timer, at);
+}
+
+void
+tq_clock_disarm(void)
+{
+	if (armed)
+		disable_timeout(timer, false);
+	armed = false;
 }

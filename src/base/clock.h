@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "storage/condition_variable.h"
 
 #define TQ_USECS_PER_MS		INT64CONST(1000)
 #define TQ_MAX_SLEEP_MS		60000L
@@ -33,5 +34,16 @@ extern int64 tq_clock_interval_us(const Interval *interval);
 
 /* Sleep on MyLatch for at most ms (negative: the cap); resets the latch and handles interrupts. */
 extern void tq_clock_sleep(long ms, uint32 wait_event);
+
+/* Sleep on a condition variable that was prepared for; true: the time is over. */
+
+extern bool tq_clock_wait_for(ConditionVariable *cv, long ms, uint32 wait_event);
+
+/*
+ * A timer of this backend: calls the function, in a signal handler, at that
+ * time.  One is armed at a time.
+ */
+extern void tq_clock_arm(TimestampTz at, void (*expired) (void));
+extern void tq_clock_disarm(void);
 
 #endif

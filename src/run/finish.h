@@ -40,6 +40,12 @@ extern char tq_finish_failed(TqTask *task, const TqAttempt *attempt, TqError *er
 /* Give back without cost: ready at once, or scheduled after delay_us.  Canceled if that was asked for. */
 extern char tq_finish_released(TqTask *task, int64 delay_us);
 
+/* How many executions the policies in force allow; 0: no limit. */
+extern int32 tq_finish_maximum_attempts(const TqTask *task);
+
+/* Remove the task of a step whose DAG is gone; nothing is kept. */
+extern char tq_finish_orphan(TqTask *task);
+
 /* Cancel a task that is not running. */
 extern void tq_finish_canceled(TqTask *task, const TqAttempt *attempt, const char *reason);
 

@@ -4,14 +4,15 @@
  *	  Who is running what: claims by task id.
  *
  * A claim is made while the task's row lock is held, and is released only
- * after the transaction that records the outcome has committed.  One order
+ * after the transaction that records the outcome has ended.  One order
  * everywhere: row lock first, then the claims table.  Whoever gets a row lock
  * looks for a claim before it acts: row locked and a claim exists = running.
  *
  * With the library preloaded claims are entries of a shared hash table; an
- * in-database one belongs to a backend (pid) and goes when that backend does.
- * Without it a claim is a session-level advisory lock of the backend, and
- * leases of external workers are in the task's row.
+ * in-database one belongs to a backend (pid) and goes when that backend does;
+ * an external one belongs to a lease.  Without the library a claim is a
+ * session-level advisory lock of the backend, leases of external workers are
+ * in the task's row, and claims of other sessions cannot be seen.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,7 +23,7 @@
 
 #include "datatype/timestamp.h"
 
-#define TQ_WORKER_NAME_LEN	64
+#define TQ_CLAIM_NAME_LEN	128
 
 typedef enum TqClaimResult
 {
@@ -36,7 +37,8 @@ typedef struct TqClaim
 {
 	int64		task_id;
 	bool		external;
-	int			pid;			/* in-database: the backend that runs it */
+	bool		draining;		/* in drain(): the backend is no worker */
+	int			pid;			/* the backend that made it; external: until its transaction has committed */
 	int64		token;			/* external: fencing token */
 	int64		lease_until;	/* external: monotonic clock, microseconds */
 	TimestampTz started_at;
@@ -44,18 +46,47 @@ typedef struct TqClaim
 	Oid			enqueuer;
 	Oid			claimed_by;		/* external: the role that dequeued */
 	bool		cancel_requested;
-	bool		ending;			/* a transaction that ends it is in progress */
-	int64		lane;			/* these four: to put the id back */
+	int			ending;			/* pid of a transaction in progress that ends it; 0: none */
+	int64		lane;			/* these three: to put the id back */
 	int32		priority;
 	TimestampTz run_at;
 	bool		counted;		/* counts against its queue's max_running */
-	char		worker[TQ_WORKER_NAME_LEN];
-	char		queue[TQ_WORKER_NAME_LEN];
+	char		worker[TQ_CLAIM_NAME_LEN];
+	char		handler[TQ_CLAIM_NAME_LEN];
+	char		queue[TQ_CLAIM_NAME_LEN];
 } TqClaim;
 
-/* max_running 0: no limit. */
+extern Size tq_claims_shmem_size(void);
+extern Size tq_claims_hash_size(void);
+extern void tq_claims_shmem_attach(void *memory, bool found);
+
+/* max_running 0: no limit.  In-database claims are forgotten when the backend exits. */
 extern TqClaimResult tq_claim_take(const TqClaim *claim, int max_running);
-extern bool tq_claim_find(int64 task_id, TqClaim *claim);	/* copies */
+extern bool tq_claim_find(int64 task_id, TqClaim *claim);	/* copies; claim may be NULL */
 extern void tq_claim_release(int64 task_id);
+
+/* Whether a queue has reached its limit; a hint, the claim decides. */
+extern bool tq_claim_queue_is_full(const char *queue, int max_running);
+
+/*
+ * Flag the claim, and interrupt the backend if it is one that drains; a worker
+ * is interrupted through its slot.  False: there is no claim.
+ */
+extern bool tq_claim_request_cancel(Oid database, int64 task_id);
+extern bool tq_claim_cancel_requested(int64 task_id);
+
+/*
+ * Change a claim in place: calls change() under the lock, which returns false
+ * to remove it.  False: there is no claim.
+ */
+typedef bool (*TqClaimChange) (TqClaim *claim, void *arg);
+extern bool tq_claim_change(int64 task_id, TqClaimChange change, void *arg);
+
+/* Copies of all claims of the current database that the filter accepts; palloc'd, counted in *n. */
+typedef bool (*TqClaimFilter) (const TqClaim *claim, void *arg);
+extern TqClaim *tq_claim_list(TqClaimFilter filter, void *arg, int *n);
+
+/* At exit, and when a backend's claims must go at once. */
+extern void tq_claim_release_mine(void);
 
 #endif

@@ -36,6 +36,7 @@
 #include "utils/rel.h"
 
 #include "base/owner.h"
+#include "policy/lane.h"
 #include "store/lane.h"
 #include "store/plans.h"
 
@@ -88,6 +89,25 @@ hash_part(uint64 seed, const char *text)
 	return hash_bytes_extended((const unsigned char *) text, strlen(text), seed);
 }
 
+/* The part of the id that says who is to be woken. */
+static int
+lane_class(char kind, const char *target)
+{
+	int			number;
+	char		rest;
+
+	if (kind == TQ_LANE_EXTERNAL)
+		return TQ_LANE_CLASS_EXTERNAL;
+	if (kind == TQ_LANE_MANUAL)
+		return TQ_LANE_CLASS_MANUAL;
+	if (target == NULL)
+		return TQ_LANE_CLASS_DATABASE;
+	if (sscanf(target, "worker:db/%d%c", &number, &rest) == 1 &&
+		number > 0 && number <= TQ_LANE_CLASS_WORKER_MAX - TQ_LANE_CLASS_WORKER)
+		return TQ_LANE_CLASS_WORKER + number;
+	return TQ_LANE_CLASS_TARGET;
+}
+
 static int64
 compute_id(char kind, const char *queue, const char *handler, const char *target)
 {
@@ -96,7 +116,7 @@ compute_id(char kind, const char *queue, const char *handler, const char *target
 	hash = hash_part(hash, queue);
 	hash = hash_part(hash, handler);
 	hash = hash_part(hash, target);
-	return hash == TQ_LANE_NONE ? 1 : (int64) hash;
+	return (int64) ((hash & ~UINT64CONST(0xffff)) | lane_class(kind, target));
 }
 
 /* Enter a lane into the cache; duplicates in the table are harmless. */

@@ -149,8 +149,12 @@ tq_task_from_tuple(HeapTuple tuple, TupleDesc desc)
 	return task;
 }
 
+/*
+ * While the row is locked a worker that takes its id from the ready index
+ * drops it, so an abort must put it back there.
+ */
 TqTask *
-tq_task_from_slot(TupleTableSlot *slot)
+tq_task_from_locked_slot(TupleTableSlot *slot)
 {
 	bool		should_free;
 	HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
@@ -158,6 +162,8 @@ tq_task_from_slot(TupleTableSlot *slot)
 
 	if (should_free)
 		heap_freetuple(tuple);
+	if (task->state == TQ_TASK_READY)
+		tq_xact_note_locked(task->lane, task->priority, task->run_at, task->task_id);
 	return task;
 }
 
@@ -179,7 +185,7 @@ tq_task_lock(int64 task_id, TqLockWait wait, TqTask **task)
 	if (index_getnext_slot(scan, ForwardScanDirection, slot))
 		result = tq_task_lock_slot(rel, slot, GetActiveSnapshot(), wait);
 	if (result == TQ_LOCKED)
-		*task = tq_task_from_slot(slot);
+		*task = tq_task_from_locked_slot(slot);
 	index_endscan(scan);
 	PopActiveSnapshot();
 	ExecDropSingleTupleTableSlot(slot);
@@ -234,6 +240,7 @@ tq_task_requeue(TqTask *task)
 	task->claimed_by = InvalidOid;
 	task->lease_token = 0;
 	task->lease_until = 0;
+	set_column(task, changed, TQ_COL_LANE, Int64GetDatum(task->lane), false);
 	set_column(task, changed, TQ_COL_RUN_AT, TimestampTzGetDatum(task->run_at), false);
 	store_changes(task, changed);
 	if (task->state == TQ_TASK_READY)

@@ -295,7 +295,7 @@ tq_task_lock_next(const int64 *lanes, int nlanes, const TqTaskFilter *filter,
 			tq_task_lock_slot(search.rel, source->slot, search.snapshot,
 							  TQ_LOCK_SKIP) == TQ_LOCKED &&
 			is_wanted(&search, source->slot))
-			tasks[n++] = tq_task_from_slot(source->slot);
+			tasks[n++] = tq_task_from_locked_slot(source->slot);
 		advance(&search, source);
 	}
 	end_search(&search);

@@ -34,7 +34,7 @@ extern Relation tq_task_open_index(TqTaskIndex index);
  */
 extern TqLockResult tq_task_lock_slot(Relation rel, TupleTableSlot *slot,
 									  Snapshot snapshot, TqLockWait wait);
-extern TqTask *tq_task_from_slot(TupleTableSlot *slot);
+extern TqTask *tq_task_from_locked_slot(TupleTableSlot *slot);
 
 /* Change columns of a locked row; values and nulls are those of the whole row. */
 extern HeapTuple tq_task_update_tuple(HeapTuple tuple, Datum *values, bool *nulls,

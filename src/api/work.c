@@ -1,0 +1,294 @@
+/*-------------------------------------------------------------------------
+ *
+ * work.c
+ *	  SQL functions about executions: drain(), what a handler may call, and
+ *	  what the views show of running work.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "catalog/pg_authid.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/tuplestore.h"
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/owner.h"
+#include "run/execute.h"
+#include "run/inline.h"
+#include "shmem/claims.h"
+#include "shmem/slots.h"
+#include "store/queue.h"
+
+PG_FUNCTION_INFO_V1(tq_sql_drain);
+PG_FUNCTION_INFO_V1(tq_sql_current_task);
+PG_FUNCTION_INFO_V1(tq_sql_progress);
+PG_FUNCTION_INFO_V1(tq_sql_snooze);
+PG_FUNCTION_INFO_V1(tq_sql_running);
+PG_FUNCTION_INFO_V1(tq_sql_workers);
+
+static void
+put_text(Datum *values, bool *nulls, int i, const char *text)
+{
+	nulls[i] = text == NULL || text[0] == '\0';
+	if (!nulls[i])
+		values[i] = CStringGetTextDatum(text);
+}
+
+static void
+report_drained(void *arg, int64 task_id, const char *handler, char state, const TqError *error)
+{
+	ReturnSetInfo *rsinfo = arg;
+	Datum		values[6] = {0};
+	bool		nulls[6] = {false};
+
+	values[0] = Int64GetDatum(task_id);
+	put_text(values, nulls, 1, handler);
+	put_text(values, nulls, 2, tq_task_state_name(state));
+	nulls[3] = error == NULL;
+	if (error)
+		values[3] = tq_error_to_datum(error);
+	put_text(values, nulls, 4, error ? error->kind : NULL);
+	nulls[5] = error == NULL;
+	if (error)
+		values[5] = CStringGetTextDatum(error->message);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+/* queue, max_tasks, include_scheduled, this_transaction; NULL means the default. */
+Datum
+tq_sql_drain(PG_FUNCTION_ARGS)
+{
+	TqDrainOptions options = {0};
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!PG_ARGISNULL(0))
+	{
+		options.queue = text_to_cstring(PG_GETARG_TEXT_PP(0));
+		(void) tq_queue_find(options.queue, false);
+	}
+	options.max_tasks = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT32(1);
+	options.include_scheduled = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
+	options.this_transaction = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	if (!PG_ARGISNULL(1) && options.max_tasks < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_tasks must not be negative")));
+	(void) tq_drain(&options, report_drained, fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+static void
+put_time(Datum *values, bool *nulls, int i, TimestampTz time)
+{
+	nulls[i] = time == 0;
+	values[i] = TimestampTzGetDatum(time);
+}
+
+Datum
+tq_sql_current_task(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	TqRun	   *run = tq_run_in_handler();
+	Datum		values[14] = {0};
+	bool		nulls[14] = {false};
+	TqTask	   *task;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (run == NULL)
+		return (Datum) 0;
+	task = run->task;
+	nulls[0] = task->task_id == 0;
+	values[0] = Int64GetDatum(task->task_id);
+	put_text(values, nulls, 1, task->handler);
+	put_text(values, nulls, 2, task->queue);
+	values[3] = Int32GetDatum(run->attempt.number);
+	put_time(values, nulls, 4, task->has_deadline ? task->deadline : 0);
+	put_text(values, nulls, 5, task->target);
+	put_text(values, nulls, 6, run->attempt.worker);
+	nulls[7] = task->trace_ctx == NULL;
+	values[7] = PointerGetDatum(task->trace_ctx);
+	put_text(values, nulls, 8, run->dag_id);
+	put_text(values, nulls, 9, run->step_id);
+	put_time(values, nulls, 10, task->enqueued_at);
+	values[11] = Int32GetDatum(tq_finish_maximum_attempts(task));
+	nulls[12] = task->labels == 0;
+	values[12] = task->labels;
+	put_time(values, nulls, 13, task->has_fire_time ? task->fire_time : 0);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	return (Datum) 0;
+}
+
+Datum
+tq_sql_progress(PG_FUNCTION_ARGS)
+{
+	double		fraction;
+
+	if (PG_ARGISNULL(0))
+		tq_error_null_argument("fraction");
+	fraction = PG_GETARG_FLOAT8(0);
+	if (!(fraction >= 0 && fraction <= 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("progress fraction must be between 0 and 1")));
+	if (tq_run_in_handler())
+		tq_slot_progress(fraction, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
+}
+
+Datum
+tq_sql_snooze(PG_FUNCTION_ARGS)
+{
+	TqRun	   *run = tq_run_in_handler();
+	int64		delay;
+
+	if (PG_ARGISNULL(0))
+		tq_error_null_argument("delay");
+	delay = tq_clock_interval_us(PG_GETARG_INTERVAL_P(0));
+	if (delay < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("snooze delay must not be negative")));
+	if (run == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("snooze() can be called only inside a handler")));
+	run->snoozed = true;
+	run->snooze_us = delay;
+	PG_RETURN_VOID();
+}
+
+/* Whether the caller may see what a role's task does. */
+static bool
+may_see(Oid enqueuer)
+{
+	Oid			caller = GetUserId();
+
+	return tq_role_may_become(caller, enqueuer) || tq_role_is_admin(caller) ||
+		tq_role_may_become(caller, ROLE_PG_MONITOR) ||
+		tq_role_may_become(caller, ROLE_PG_READ_ALL_DATA);
+}
+
+static TqSlot
+copy_slot(int index)
+{
+	TqSlot	   *slot = tq_slot(index);
+	TqSlot		copy;
+
+	SpinLockAcquire(&slot->mutex);
+	copy = *slot;
+	SpinLockRelease(&slot->mutex);
+	return copy;
+}
+
+static const TqSlot *
+slot_of_claim(const TqSlot *slots, int n, const TqClaim *claim)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (slots[i].state == TQ_SLOT_BUSY && slots[i].task_id == claim->task_id)
+			return &slots[i];
+	}
+	return NULL;
+}
+
+static TqSlot *
+copy_busy_slots(int *n)
+{
+	TqSlot	   *copies = palloc(Max(1, tq_slot_count()) * sizeof(TqSlot));
+
+	*n = 0;
+	for (int i = 0; i < tq_slot_count(); i++)
+	{
+		TqSlot		copy = copy_slot(i);
+
+		if (copy.database == MyDatabaseId && copy.state != TQ_SLOT_FREE)
+			copies[(*n)++] = copy;
+	}
+	return copies;
+}
+
+/* The lease's end on the wall clock. */
+static TimestampTz
+lease_end(const TqClaim *claim)
+{
+	if (!claim->external)
+		return 0;
+	return tq_clock_add(tq_clock_now(), claim->lease_until - tq_clock_monotonic());
+}
+
+/*
+ * One row per claim: task_id, pid, worker, kind, attempt, started_at,
+ * lease_until, cancel_requested, progress, message, handler, queue, enqueuer.
+ */
+Datum
+tq_sql_running(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			nslots;
+	int			nclaims;
+	TqSlot	   *slots;
+	TqClaim    *claims;
+
+	InitMaterializedSRF(fcinfo, 0);
+	slots = copy_busy_slots(&nslots);
+	claims = tq_claim_list(NULL, NULL, &nclaims);
+	for (int i = 0; i < nclaims; i++)
+	{
+		TqClaim    *claim = &claims[i];
+		const TqSlot *slot = slot_of_claim(slots, nslots, claim);
+		Datum		values[13] = {0};
+		bool		nulls[13] = {false};
+
+		if (!may_see(claim->enqueuer))
+			continue;
+		values[0] = Int64GetDatum(claim->task_id);
+		nulls[1] = claim->external;
+		values[1] = Int32GetDatum(claim->pid);
+		put_text(values, nulls, 2, claim->worker);
+		put_text(values, nulls, 3, claim->external ? "external" : "db");
+		values[4] = Int32GetDatum(claim->attempt);
+		put_time(values, nulls, 5, claim->started_at);
+		put_time(values, nulls, 6, lease_end(claim));
+		values[7] = BoolGetDatum(claim->cancel_requested);
+		nulls[8] = slot == NULL || slot->progress < 0;
+		values[8] = Float8GetDatum(slot ? slot->progress : 0);
+		put_text(values, nulls, 9, slot ? slot->message : NULL);
+		put_text(values, nulls, 10, claim->handler);
+		put_text(values, nulls, 11, claim->queue);
+		values[12] = ObjectIdGetDatum(claim->enqueuer);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* In-database workers: worker, pid, state, last_seen (when it got into the state). */
+Datum
+tq_sql_workers(PG_FUNCTION_ARGS)
+{
+	static const char *const state_names[] = {"free", "starting", "idle", "idle", "running", "dead"};
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			nslots;
+	TqSlot	   *slots;
+
+	InitMaterializedSRF(fcinfo, 0);
+	slots = copy_busy_slots(&nslots);
+	for (int i = 0; i < nslots; i++)
+	{
+		Datum		values[4] = {0};
+		bool		nulls[4] = {false};
+
+		put_text(values, nulls, 0, psprintf("db/%d", slots[i].number));
+		nulls[1] = slots[i].pid == 0;
+		values[1] = Int32GetDatum(slots[i].pid);
+		put_text(values, nulls, 2, state_names[slots[i].state]);
+		put_time(values, nulls, 3, slots[i].since);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

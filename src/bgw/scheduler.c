@@ -1,0 +1,261 @@
+/*-------------------------------------------------------------------------
+ *
+ * scheduler.c
+ *	  The scheduler of a database: everything that happens by time.
+ *
+ * Promotes what is due, keeps the worker pool and the partitions of history,
+ * settles what dead workers left, and sweeps.  Idle, it sleeps until the next
+ * scheduled task is due; it runs no query as long as nothing happens.
+ *
+ * An error ends the process; the launcher starts another one after a while.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "base/guc.h"
+#include "bgw/bgw.h"
+#include "bgw/pool.h"
+#include "bgw/transaction.h"
+#include "shmem/databases.h"
+#include "shmem/ready.h"
+#include "shmem/shmem.h"
+#include "shmem/slots.h"
+#include "store/cancel.h"
+#include "store/history.h"
+#include "store/lane.h"
+#include "store/maintain.h"
+
+#define PROMOTE_BATCH		1000
+#define SWEEP_SECONDS		60
+#define UPKEEP_SECONDS		3600
+#define RETRY_SECONDS		2
+
+static MemoryContext loop_context;
+static bool found_extension = false;
+static bool ended_well = false;
+static bool settled = true;
+static uint32 config_epoch;
+static TimestampTz next_sweep;
+static TimestampTz next_upkeep;
+static bool table_may_hold_rows = true;
+
+static void
+detach(int code, Datum database)
+{
+	tq_database_detach_scheduler(DatumGetObjectId(database), found_extension,
+								 !ended_well && !ProcDiePending);
+}
+
+static TimestampTz
+in_seconds(int seconds)
+{
+	return tq_clock_add(tq_clock_now(), seconds * USECS_PER_SEC);
+}
+
+/*
+ * Whether this library can serve the extension's version; if not, the
+ * scheduler sits idle until ALTER EXTENSION UPDATE or DROP EXTENSION.
+ */
+static bool
+look_for_extension(void)
+{
+	char	   *version;
+	bool		usable;
+
+	tq_transaction_start();
+	version = tq_maintain_extension_version();
+	found_extension = version != NULL;
+	usable = found_extension && strcmp(version, TQ_VERSION) == 0;
+	if (found_extension && !usable)
+		ereport(LOG,
+				(errmsg("task_queue: the extension's version %s is not that of the library, %s",
+						version, TQ_VERSION),
+				 errhint("Run ALTER EXTENSION task_queue UPDATE.")));
+	tq_transaction_commit();
+	return usable;
+}
+
+static void
+check_adoption(void)
+{
+	bool		adopted;
+
+	tq_transaction_start();
+	adopted = tq_maintain_is_adopted();
+	tq_transaction_commit();
+	tq_database_set_flag(MyDatabaseId, TQ_DATABASE_IS_COPY, !adopted);
+	if (!adopted)
+		ereport(LOG,
+				(errmsg("task_queue: this database is a copy, its tasks do not run"),
+				 errhint("If they are to run here, call task_queue.adopt_database().")));
+}
+
+static void
+upkeep(void)
+{
+	bool		complete;
+
+	tq_transaction_start();
+	complete = tq_history_maintain();
+	tq_cancel_forget_ended();
+	(void) tq_lane_remove_empty();
+	tq_transaction_commit();
+	next_upkeep = in_seconds(complete ? UPKEEP_SECONDS : RETRY_SECONDS);
+}
+
+/* Also recomputes when the next one is due. */
+static bool
+promote_due(void)
+{
+	bool		left;
+	TimestampTz due;
+
+	do
+	{
+		tq_transaction_start();
+		(void) tq_maintain_promote_due(PROMOTE_BATCH, &left);
+		tq_transaction_commit();
+		tq_bgw_check_interrupts();
+	} while (left);
+
+	tq_database_due_scan_begin(MyDatabaseId);
+	tq_transaction_start();
+	due = tq_maintain_next_due();
+	tq_transaction_commit();
+	/* One that is due but was not promoted is locked by somebody: look again soon. */
+	if (due <= tq_clock_now())
+		due = tq_clock_add(tq_clock_now(), 100 * TQ_USECS_PER_MS);
+	tq_database_due_scan_end(MyDatabaseId, due);
+	return true;
+}
+
+/*
+ * The net below all others: rows that no note told memory of are found by
+ * reading each lane again from its start.
+ */
+static void
+sweep(void)
+{
+	tq_transaction_start();
+	table_may_hold_rows = !tq_maintain_table_is_empty();
+	tq_transaction_commit();
+	next_sweep = in_seconds(SWEEP_SECONDS);
+	if (!table_may_hold_rows)
+		return;
+	tq_ready_reset_all(MyDatabaseId);
+	(void) promote_due();
+	tq_pool_cancel_unclaimed();
+	tq_wake_worker(MyDatabaseId, 0);
+}
+
+static void
+start_up(void)
+{
+	check_adoption();
+	config_epoch = tq_database_config_epoch(MyDatabaseId);
+	tq_transaction_start();
+	(void) tq_history_maintain();
+	tq_transaction_commit();
+	next_upkeep = in_seconds(UPKEEP_SECONDS);
+	settled = tq_pool_settle();
+	tq_pool_recover();
+	sweep();
+}
+
+static void
+react(const TqMessages *messages)
+{
+	uint32		epoch = tq_database_config_epoch(MyDatabaseId);
+	TimestampTz now = tq_clock_now();
+
+	if (epoch != config_epoch)
+	{
+		config_epoch = epoch;
+		check_adoption();
+	}
+	settled = tq_pool_settle();
+	if (messages->check_cancels)
+		tq_pool_cancel_unclaimed();
+	if (messages->sweep)
+		sweep();
+	if (messages->next_due <= now)
+		(void) promote_due();
+	if (next_upkeep <= now)
+		upkeep();
+	if (next_sweep <= now && table_may_hold_rows)
+		sweep();
+	if (messages->want_worker)
+		table_may_hold_rows = true;
+	tq_pool_tend(messages);
+}
+
+static void
+sleep_until_next(void)
+{
+	TqDatabase	database;
+	TimestampTz next = next_upkeep;
+	int64		ms;
+
+	if (tq_database_get(MyDatabaseId, &database))
+	{
+		if (database.want_worker || database.check_cancels || database.sweep)
+			return;
+		next = Min(next, database.next_due);
+	}
+	next = Min(next, tq_pool_next());
+	if (table_may_hold_rows)
+		next = Min(next, next_sweep);
+	if (!settled)
+		next = Min(next, in_seconds(RETRY_SECONDS));
+	ms = (next - tq_clock_now()) / TQ_USECS_PER_MS + 1;
+	tq_bgw_report(NULL);
+	pgstat_report_stat(true);
+	if (ms > 0)
+		tq_clock_sleep(Min(ms, TQ_MAX_SLEEP_MS), tq_shmem_wait_event());
+}
+
+static void
+serve(void)
+{
+	start_up();
+	for (;;)
+	{
+		TqMessages	messages;
+
+		MemoryContextReset(loop_context);
+		MemoryContextSwitchTo(loop_context);
+		tq_bgw_check_interrupts();
+		tq_database_take_messages(MyDatabaseId, &messages);
+		tq_bgw_report("task_queue: scheduling");
+		react(&messages);
+		sleep_until_next();
+	}
+}
+
+void
+tq_scheduler_main(Datum arg)
+{
+	TqWorkerArgs args;
+
+	tq_bgw_args(&args);
+	if (!tq_database_attach_scheduler(args.database))
+		proc_exit(0);
+	before_shmem_exit(detach, ObjectIdGetDatum(args.database));
+	tq_bgw_connect(args.database);
+	loop_context = AllocSetContextCreate(TopMemoryContext, "task_queue scheduler",
+										 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(loop_context);
+	if (look_for_extension())
+		serve();
+	ended_well = true;
+	proc_exit(0);
+}

@@ -1,0 +1,180 @@
+/*-------------------------------------------------------------------------
+ *
+ * start.c
+ *	  Registration of the background processes, and what their starts have in
+ *	  common.
+ *
+ * Cluster-wide settings made for clients (timeouts, default isolation) must
+ * not disturb the machinery, so they are overridden here.  What a task's
+ * handler needs it gets from the task.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+
+#include "base/compat.h"
+#include "base/guc.h"
+#include "bgw/bgw.h"
+#include "shmem/slots.h"
+
+StaticAssertDecl(sizeof(TqWorkerArgs) <= BGW_EXTRALEN, "worker arguments must fit");
+
+static void
+describe(BackgroundWorker *worker, const char *function, const char *type, const char *name)
+{
+	memset(worker, 0, sizeof(BackgroundWorker));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	strlcpy(worker->bgw_library_name, "task_queue", sizeof(worker->bgw_library_name));
+	strlcpy(worker->bgw_function_name, function, sizeof(worker->bgw_function_name));
+	strlcpy(worker->bgw_type, type, sizeof(worker->bgw_type));
+	strlcpy(worker->bgw_name, name, sizeof(worker->bgw_name));
+}
+
+void
+tq_bgw_init(void)
+{
+	BackgroundWorker worker;
+
+	if (IsBinaryUpgrade)
+		return;
+	describe(&worker, "tq_launcher_main", "task_queue launcher", "task_queue launcher");
+	worker.bgw_restart_time = 5;
+	RegisterBackgroundWorker(&worker);
+}
+
+static BackgroundWorkerHandle *
+start(BackgroundWorker *worker, const TqWorkerArgs *args)
+{
+	BackgroundWorkerHandle *handle;
+
+	memcpy(worker->bgw_extra, args, sizeof(TqWorkerArgs));
+	worker->bgw_notify_pid = MyProcPid;
+	return RegisterDynamicBackgroundWorker(worker, &handle) ? handle : NULL;
+}
+
+BackgroundWorkerHandle *
+tq_bgw_start_scheduler(Oid database, const char *name)
+{
+	TqWorkerArgs args = {.database = database};
+	BackgroundWorker worker;
+
+	describe(&worker, "tq_scheduler_main", "task_queue scheduler",
+			 psprintf("task_queue scheduler of database %s", name));
+	return start(&worker, &args);
+}
+
+BackgroundWorkerHandle *
+tq_bgw_start_worker(const TqWorkerArgs *args)
+{
+	BackgroundWorker worker;
+
+	describe(&worker, "tq_worker_main", "task_queue worker",
+			 psprintf("task_queue worker db/%d of database %u", args->number, args->database));
+	return start(&worker, args);
+}
+
+void
+tq_bgw_args(TqWorkerArgs *args)
+{
+	memcpy(args, MyBgworkerEntry->bgw_extra, sizeof(TqWorkerArgs));
+}
+
+/*
+ * Who sent SIGTERM tells a shutdown (the postmaster) from a
+ * pg_terminate_backend(), which is an attempt that failed.
+ */
+static void
+handle_sigterm(int signo, siginfo_t *info, void *context)
+{
+	if (tq_my_slot != NULL)
+	{
+		if (info->si_pid == PostmasterPid)
+			tq_my_slot->stopped = true;
+		else
+			tq_my_slot->terminated = true;
+	}
+	die(signo);
+}
+
+static void
+catch_sigterm(void)
+{
+	struct sigaction action;
+
+	memset(&action, 0, sizeof(action));
+	action.sa_sigaction = handle_sigterm;
+	action.sa_flags = SA_SIGINFO | SA_RESTART;
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static void
+override(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_OVERRIDE, GUC_ACTION_SET, true, 0, false);
+}
+
+static void
+override_settings(void)
+{
+	override("statement_timeout", "0");
+	override("lock_timeout", "0");
+	override("idle_in_transaction_session_timeout", "0");
+	override("idle_session_timeout", "0");
+	override("default_transaction_isolation", "read committed");
+	override("default_transaction_read_only", "off");
+	override("default_transaction_deferrable", "off");
+	override("client_min_messages", "error");
+	override("application_name", MyBgworkerEntry->bgw_type);
+	if (GetConfigOption("transaction_timeout", true, false) != NULL)
+		override("transaction_timeout", "0");
+}
+
+void
+tq_bgw_connect(Oid database)
+{
+	catch_sigterm();
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
+	override_settings();
+}
+
+void
+tq_bgw_report(const char *activity)
+{
+	if (activity)
+	{
+		SetCurrentStatementStartTimestamp();
+		pgstat_report_activity(STATE_RUNNING, activity);
+	}
+	else
+		pgstat_report_activity(STATE_IDLE, NULL);
+}
+
+/* Told to stop between tasks: leave quietly, that is no error. */
+void
+tq_bgw_check_interrupts(void)
+{
+	if (ProcDiePending)
+		proc_exit(0);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}

@@ -1,0 +1,101 @@
+/*-------------------------------------------------------------------------
+ *
+ * transaction.c
+ *	  Transactions of the background processes.
+ *
+ * An error aborts the whole transaction before anything else happens.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "bgw/transaction.h"
+
+/* Keeps the caller's memory context: what outlives the transaction goes there. */
+void
+tq_transaction_start(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	MemoryContextSwitchTo(context);
+}
+
+void
+tq_transaction_commit(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
+}
+
+ErrorData *
+tq_transaction_guard(void (*function) (void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ErrorData  *volatile error = NULL;
+
+	PG_TRY();
+	{
+		function(arg);
+	}
+	PG_CATCH();
+	{
+		/* Nothing may interrupt the cleanup. */
+		HOLD_INTERRUPTS();
+		QueryCancelPending = false;
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	return error;
+}
+
+typedef struct Wrapped
+{
+	void		(*function) (void *arg);
+	void	   *arg;
+} Wrapped;
+
+static void
+run_wrapped(void *arg)
+{
+	Wrapped    *wrapped = arg;
+
+	tq_transaction_start();
+	wrapped->function(wrapped->arg);
+	tq_transaction_commit();
+}
+
+ErrorData *
+tq_transaction_run(void (*function) (void *arg), void *arg)
+{
+	Wrapped		wrapped = {function, arg};
+
+	return tq_transaction_guard(run_wrapped, &wrapped);
+}
+
+void
+tq_transaction_log(const ErrorData *error, const char *doing)
+{
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("task_queue: error while %s: %s", doing, error->message),
+			 error->detail ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint ? errhint("%s", error->hint) : 0,
+			 error->context ? errcontext("%s", error->context) : 0));
+}

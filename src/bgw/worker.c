@@ -1,0 +1,296 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.c
+ *	  The main loop of a worker: take a task, run it, sleep.
+ *
+ * A worker takes ids from the ready index, locks the row, claims the task and
+ * executes it (attempt.c).  It finds out which lanes it serves again whenever
+ * the configuration epoch of its database has changed.  Without work it marks
+ * its slot idle, looks once more, and sleeps on its latch: whoever feeds the
+ * index afterwards sees the idle slot and wakes it.  A worker that leaves more
+ * work behind wakes the next one.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/guc.h"
+#include "bgw/attempt.h"
+#include "bgw/bgw.h"
+#include "bgw/transaction.h"
+#include "run/execute.h"
+#include "run/serve.h"
+#include "shmem/claims.h"
+#include "shmem/databases.h"
+#include "shmem/ready.h"
+#include "shmem/shmem.h"
+#include "shmem/slots.h"
+#include "store/maintain.h"
+
+typedef struct Worker
+{
+	TqWorkerArgs args;
+	char		name[TQ_CLAIM_NAME_LEN];
+	MemoryContext task_context; /* reset after each task */
+	MemoryContext serve_context;
+	TqServed   *served;
+	uint32		config_epoch;
+	bool		config_known;
+	int64	   *open_lanes;		/* of served, those whose queue has room */
+	int		   *open_index;
+	TimestampTz idle_since;
+} Worker;
+
+static Worker worker;
+static uint32 seen_cancel_epoch = 0;
+
+/*
+ * A cancel of the running task comes through its slot; one that comes late,
+ * for a task that has ended, is dropped.  Any other SIGINT is a
+ * pg_cancel_backend(): it fails the attempt, and means nothing to an idle
+ * worker.
+ */
+static void
+handle_sigint(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+	uint32		epoch = tq_my_slot ? tq_my_slot->cancel_epoch : 0;
+
+	if (epoch != seen_cancel_epoch)
+	{
+		seen_cancel_epoch = epoch;
+		if (tq_slot_cancel_requested())
+			tq_run_interrupt(TQ_INTERRUPT_CANCEL);
+	}
+	else if (tq_current_run != NULL && tq_current_run->phase == TQ_RUN_CALL)
+		StatementCancelHandler(postgres_signal_arg);
+	errno = save_errno;
+}
+
+static void
+serve_again(void *arg)
+{
+	MemoryContext old;
+
+	MemoryContextReset(worker.serve_context);
+	old = MemoryContextSwitchTo(worker.serve_context);
+	worker.served = tq_serve_lanes(worker.name, NULL, false);
+	worker.open_lanes = palloc(Max(1, worker.served->count) * sizeof(int64));
+	worker.open_index = palloc(Max(1, worker.served->count) * sizeof(int));
+	MemoryContextSwitchTo(old);
+}
+
+/* False: the lanes are not known; the database may be on its way out. */
+static bool
+know_lanes(void)
+{
+	TqDatabase	database;
+	ErrorData  *error;
+
+	if (!tq_database_get(MyDatabaseId, &database) || database.blocked > 0)
+		return false;
+	if ((database.flags & TQ_DATABASE_IS_COPY) || !tq_enabled)
+		return false;
+	if (worker.config_known && worker.config_epoch == database.config_epoch)
+		return true;
+	worker.config_epoch = database.config_epoch;
+	error = tq_transaction_run(serve_again, NULL);
+	if (error != NULL)
+		tq_transaction_log(error, "looking up what to serve");
+	worker.config_known = error == NULL;
+	return worker.config_known;
+}
+
+/* The lanes whose queue has room for one more running task. */
+static int
+find_open_lanes(void)
+{
+	TqServed   *served = worker.served;
+	int			n = 0;
+
+	for (int i = 0; i < served->count; i++)
+	{
+		if (tq_claim_queue_is_full(served->queues[i], served->max_running[i]))
+			continue;
+		worker.open_lanes[n] = served->lanes[i];
+		worker.open_index[n] = i;
+		n++;
+	}
+	return n;
+}
+
+static void
+refill(void *arg)
+{
+	int64		lane = *(int64 *) arg;
+	TqReadyKey	from;
+	TqReadyKey *keys;
+	int			max;
+	int			n;
+
+	if (!tq_ready_refill_begin(MyDatabaseId, lane, &from, &max))
+		return;
+	keys = palloc(max * sizeof(TqReadyKey));
+	n = tq_maintain_read_ready(lane, &from, max, keys);
+	tq_ready_refill_end(MyDatabaseId, lane, keys, n, n < max);
+	/* Others passed over the lane meanwhile. */
+	if (n > 1)
+		tq_wake_worker(MyDatabaseId, 0);
+}
+
+/* False: there is nothing to do. */
+static bool
+take_key(TqReadyKey *key, int64 *lane)
+{
+	for (;;)
+	{
+		int			n = find_open_lanes();
+		int			index;
+		bool		more;
+		ErrorData  *error;
+
+		tq_bgw_check_interrupts();
+		switch (tq_ready_pop(MyDatabaseId, worker.open_lanes, n, key, &index, &more))
+		{
+			case TQ_POP_EMPTY:
+				return false;
+			case TQ_POP_REFILL:
+				error = tq_transaction_run(refill, &worker.open_lanes[index]);
+				if (error != NULL)
+				{
+					tq_transaction_log(error, "reading ready tasks");
+					return false;
+				}
+				break;
+			case TQ_POP_GOT:
+				*lane = worker.open_lanes[index];
+				if (more)
+					tq_wake_worker(MyDatabaseId, 0);
+				return true;
+		}
+	}
+}
+
+static bool
+take_and_run(void)
+{
+	TqReadyKey	key;
+	int64		lane;
+
+	if (!know_lanes() || !take_key(&key, &lane))
+		return false;
+	MemoryContextSwitchTo(worker.task_context);
+	tq_attempt_run(worker.name, lane, &key);
+	MemoryContextReset(worker.task_context);
+	return true;
+}
+
+/* Resident memory of this process in kilobytes, shared memory left out; 0 if unknown. */
+static long
+private_memory_kb(void)
+{
+	FILE	   *file = fopen("/proc/self/statm", "r");
+	long		total,
+				resident,
+				shared;
+	int			n;
+
+	if (file == NULL)
+		return 0;
+	n = fscanf(file, "%ld %ld %ld", &total, &resident, &shared);
+	fclose(file);
+	return n == 3 ? (resident - shared) * (sysconf(_SC_PAGESIZE) / 1024) : 0;
+}
+
+static bool
+has_grown_too_large(void)
+{
+	return tq_worker_memory_limit > 0 && private_memory_kb() > tq_worker_memory_limit;
+}
+
+/* Sleep until woken.  False: it is time to leave. */
+static bool
+sleep_idle(void)
+{
+	TimestampTz now = tq_clock_now();
+	int64		left;
+
+	if (worker.args.number > tq_workers)
+		return false;
+	if (worker.idle_since == 0)
+	{
+		worker.idle_since = now;
+		tq_bgw_report(NULL);
+		pgstat_report_stat(true);
+	}
+	left = (int64) tq_idle_worker_timeout - (now - worker.idle_since) / TQ_USECS_PER_MS;
+	if (left <= 0)
+		return false;
+	tq_clock_sleep(left, tq_shmem_wait_event());
+	return true;
+}
+
+static void
+main_loop(void)
+{
+	int			executions = 0;
+
+	for (;;)
+	{
+		tq_bgw_check_interrupts();
+		if (take_and_run())
+		{
+			worker.idle_since = 0;
+			if (++executions % 1000 == 0 && has_grown_too_large())
+				break;
+			continue;
+		}
+		tq_slot_set_state(TQ_SLOT_IDLE);
+		if (take_and_run())
+		{
+			worker.idle_since = 0;
+			continue;
+		}
+		if (!sleep_idle())
+		{
+			/* From here on nobody wakes us: look once more. */
+			tq_slot_set_state(TQ_SLOT_AWAKE);
+			if (!take_and_run())
+				break;
+		}
+		tq_slot_set_state(TQ_SLOT_AWAKE);
+	}
+}
+
+void
+tq_worker_main(Datum arg)
+{
+	tq_bgw_args(&worker.args);
+	snprintf(worker.name, sizeof(worker.name), "db/%d", worker.args.number);
+	tq_slot_attach(worker.args.slot);
+	seen_cancel_epoch = tq_my_slot->cancel_epoch;
+	pqsignal(SIGINT, handle_sigint);
+	tq_bgw_connect(worker.args.database);
+	tq_attempt_init();
+
+	worker.task_context = AllocSetContextCreate(TopMemoryContext, "task_queue task",
+												ALLOCSET_DEFAULT_SIZES);
+	worker.serve_context = AllocSetContextCreate(TopMemoryContext, "task_queue lanes served",
+												 ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(worker.task_context);
+	main_loop();
+	proc_exit(0);
+}

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.c
+ *	  Claiming a task whose row is locked, for an execution in this server.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/inval.h"
+
+#include "base/clock.h"
+#include "run/claim.h"
+#include "store/queue.h"
+
+/*
+ * What was paused before the claim was made must not start: so the queue is
+ * looked at again once the claim stands, with all invalidations that have been
+ * sent by then.
+ */
+static bool
+queue_is_paused(const char *name)
+{
+	const TqQueue *queue;
+
+	AcceptInvalidationMessages();
+	queue = tq_queue_find(name, true);
+	return queue != NULL && queue->paused;
+}
+
+TqClaimResult
+tq_run_claim(const TqTask *task, const char *worker, bool draining)
+{
+	const TqQueue *queue = tq_queue_find(task->queue, true);
+	int			max_running = queue ? queue->max_running : 0;
+	TqClaim		claim;
+	TqClaimResult result;
+
+	memset(&claim, 0, sizeof(claim));
+	claim.task_id = task->task_id;
+	claim.draining = draining;
+	claim.pid = MyProcPid;
+	claim.started_at = tq_clock_now();
+	claim.attempt = task->attempt + 1;
+	claim.enqueuer = task->enqueuer;
+	claim.lane = task->lane;
+	claim.priority = task->priority;
+	claim.run_at = task->run_at;
+	strlcpy(claim.worker, worker, sizeof(claim.worker));
+	strlcpy(claim.handler, task->handler, sizeof(claim.handler));
+	strlcpy(claim.queue, task->queue, sizeof(claim.queue));
+	result = tq_claim_take(&claim, max_running);
+	if (result == TQ_CLAIM_OK && queue_is_paused(task->queue))
+	{
+		tq_claim_release(task->task_id);
+		return TQ_CLAIM_QUEUE_FULL;
+	}
+	return result;
+}

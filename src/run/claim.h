@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * claim.h
+ *	  Claiming a task whose row is locked, for an execution in this server.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TQ_CLAIM_H
+#define TQ_CLAIM_H
+
+#include "postgres.h"
+
+#include "shmem/claims.h"
+#include "store/task.h"
+
+/* draining: the claimer is drain() or run_tasks() in some session. */
+extern TqClaimResult tq_run_claim(const TqTask *task, const char *worker, bool draining);
+
+#endif

@@ -1,0 +1,278 @@
+/*-------------------------------------------------------------------------
+ *
+ * execute.c
+ *	  One attempt of a claimed task.
+ *
+ * The timers of an attempt cover its whole call; when the handler, its
+ * deferred triggers and its portals are done, query cancels are held off, so
+ * that a late one cannot turn a finished handler into a canceled one.  The
+ * hold ends with the transaction.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/latch.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/guc.h"
+#include "dag/engine.h"
+#include "run/execute.h"
+#include "run/log.h"
+#include "shmem/claims.h"
+#include "shmem/slots.h"
+#include "store/lane.h"
+
+TqRun	   *tq_current_run = NULL;
+
+TqRun *
+tq_run_in_handler(void)
+{
+	return (tq_current_run && tq_current_run->in_handler) ? tq_current_run : NULL;
+}
+
+void
+tq_run_begin(TqRun *run, TqTask *task, const char *worker, TqCallMode mode)
+{
+	memset(run, 0, sizeof(TqRun));
+	run->task = task;
+	run->mode = mode;
+	run->phase = TQ_RUN_PREPARE;
+	run->attempt.number = task->attempt + 1;
+	run->attempt.worker = pstrdup(worker);
+	run->attempt.started_at = tq_clock_now();
+	run->outer = tq_current_run;
+	tq_current_run = run;
+}
+
+/* Async-signal-safe. */
+void
+tq_run_interrupt(TqInterrupt reason)
+{
+	TqRun	   *run = tq_current_run;
+
+	if (run == NULL || run->phase != TQ_RUN_CALL)
+		return;
+	if (reason > run->interrupt)
+		run->interrupt = reason;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+static void
+timer_expired(void)
+{
+	if (tq_current_run)
+		tq_run_interrupt(tq_current_run->timer_reason);
+}
+
+/* The outer attempt of a nested one gets its timer back. */
+void
+tq_run_end(TqRun *run)
+{
+	tq_clock_disarm();
+	tq_current_run = run->outer;
+	if (run->outer && run->outer->timer_at != 0)
+		tq_clock_arm(run->outer->timer_at, timer_expired);
+}
+
+static int64
+timeout_of(const TqTask *task, const TqHandler *handler)
+{
+	if (task->timeout_us >= 0)
+		return task->timeout_us;
+	if (handler->timeout_us >= 0)
+		return handler->timeout_us;
+	return (int64) tq_default_timeout * TQ_USECS_PER_MS;
+}
+
+static void
+arm_timers(TqRun *run, TqHandler *handler)
+{
+	int64		timeout = timeout_of(run->task, handler);
+	TimestampTz end = timeout > 0 ? tq_clock_add(run->attempt.started_at, timeout) : 0;
+
+	run->timer_reason = TQ_INTERRUPT_TIMEOUT;
+	if (run->task->has_deadline && (end == 0 || run->task->deadline <= end))
+	{
+		end = run->task->deadline;
+		run->timer_reason = TQ_INTERRUPT_DEADLINE;
+	}
+	run->timer_at = end;
+	if (end != 0)
+		tq_clock_arm(end, timer_expired);
+}
+
+/* A task whose handler is external by now was enqueued under an in-database one. */
+static void
+move_to_external_lane(TqTask *task, TqHandler *handler)
+{
+	task->lane = tq_lane_of(TQ_LANE_EXTERNAL, task->queue, handler->name, task->target);
+	task->state = TQ_TASK_READY;
+	tq_task_requeue(task);
+}
+
+static TqError *
+unknown_handler_error(const TqTask *task, const TqHandler *handler)
+{
+	char	   *message;
+
+	if (handler == NULL)
+		message = psprintf("handler \"%s\" is not registered", task->handler);
+	else
+		message = psprintf("the function of handler \"%s\" does not exist", task->handler);
+	return tq_error_make(TQ_KIND_UNKNOWN_HANDLER, message, false);
+}
+
+bool
+tq_run_prepare(TqRun *run, TqHandler **handler, char *state)
+{
+	TqTask	   *task = run->task;
+	char	   *dag_id;
+	char	   *step_id;
+
+	*handler = NULL;
+	if (task->has_dag)
+	{
+		if (!tq_dag_names(task, &dag_id, &step_id))
+		{
+			*state = tq_finish_orphan(task);
+			return false;
+		}
+		run->dag_id = dag_id;
+		run->step_id = step_id;
+	}
+	if (task->has_deadline && tq_clock_now() > task->deadline)
+	{
+		*state = tq_run_record_failure(run, tq_error_make(TQ_KIND_DEADLINE,
+														  "the deadline had passed before the task could start", false));
+		return false;
+	}
+	*handler = tq_handler_find(task->handler, true);
+	if (*handler == NULL || (*handler)->function_missing)
+	{
+		*state = tq_run_record_failure(run, unknown_handler_error(task, *handler));
+		if (*handler)
+			tq_handler_unpin(*handler);
+		return false;
+	}
+	if ((*handler)->kind == TQ_HANDLER_EXTERNAL)
+	{
+		move_to_external_lane(task, *handler);
+		tq_handler_unpin(*handler);
+		*state = '\0';
+		return false;
+	}
+	return true;
+}
+
+Jsonb *
+tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
+{
+	Jsonb	   *result;
+
+	run->phase = TQ_RUN_CALL;
+	run->attempt.called = true;
+	tq_call_phase = TQ_PHASE_ARGS;
+	if (tq_slot_cancel_requested())
+		tq_run_interrupt(TQ_INTERRUPT_CANCEL);
+	arm_timers(run, handler);
+	tq_handler_check_permission(handler, run->task->enqueuer);
+	run->in_handler = true;
+	result = tq_handler_call(handler, run->task->args, run->task->enqueuer,
+							 run->mode, result_context);
+	run->in_handler = false;
+	run->timer_at = 0;
+	tq_clock_disarm();
+	run->phase = TQ_RUN_RECORD;
+	if (run->interrupt != TQ_INTERRUPT_NONE)
+		QueryCancelPending = false;
+	return result;
+}
+
+char
+tq_run_record_success(TqRun *run, Jsonb *result)
+{
+	char		state;
+
+	run->phase = TQ_RUN_RECORD;
+	if (run->snoozed)
+		state = tq_finish_released(run->task, run->snooze_us);
+	else
+	{
+		state = TQ_TASK_DONE;
+		tq_finish_done(run->task, &run->attempt, result);
+	}
+	tq_log_attempt(run, state, NULL);
+	return state;
+}
+
+char
+tq_run_execute(TqRun *run)
+{
+	TqHandler  *handler;
+	Jsonb	   *result;
+	char		state;
+
+	if (!tq_run_prepare(run, &handler, &state))
+		return state;
+	result = tq_run_call(run, handler, CurrentMemoryContext);
+	if (run->in_worker)
+		HOLD_CANCEL_INTERRUPTS();
+	tq_handler_unpin(handler);
+	state = tq_run_record_success(run, result);
+	return state;
+}
+
+static TqError *
+interrupt_error(const TqRun *run)
+{
+	if (run->interrupt == TQ_INTERRUPT_DEADLINE)
+		return tq_error_make(TQ_KIND_DEADLINE, "the deadline passed while the task was running", false);
+	return tq_error_make(TQ_KIND_TIMEOUT, "the attempt ran longer than its timeout", true);
+}
+
+TqError *
+tq_run_error(TqRun *run, const ErrorData *edata)
+{
+	TqError    *error;
+
+	if (run->phase != TQ_RUN_CALL)
+		return NULL;
+	if (run->interrupt == TQ_INTERRUPT_DEADLINE || run->interrupt == TQ_INTERRUPT_TIMEOUT)
+	{
+		error = interrupt_error(run);
+		error->context = edata->context ? pstrdup(edata->context) : NULL;
+	}
+	else
+		error = tq_call_classify_error(edata, tq_call_phase);
+	if (strcmp(error->kind, TQ_KIND_ARG_COUNT) == 0 ||
+		strcmp(error->kind, TQ_KIND_ARG_TYPE) == 0)
+		run->attempt.called = false;
+	return error;
+}
+
+bool
+tq_run_may_rerun(const TqRun *run, const ErrorData *edata)
+{
+	if (run->interrupt != TQ_INTERRUPT_NONE)
+		return false;
+	return edata->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+		edata->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED ||
+		edata->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+char
+tq_run_record_failure(TqRun *run, TqError *error)
+{
+	char		state;
+
+	run->phase = TQ_RUN_RECORD;
+	run->error = error;
+	state = tq_finish_failed(run->task, &run->attempt, error);
+	tq_log_attempt(run, state, error);
+	return state;
+}

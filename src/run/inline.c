@@ -1,0 +1,260 @@
+/*-------------------------------------------------------------------------
+ *
+ * inline.c
+ *	  Running tasks in the caller's transaction: drain() and inline execution.
+ *
+ * Each execution is a subtransaction.  The row lock is taken outside of it,
+ * so that a failing task stays locked until its failure is recorded; the claim
+ * lasts from then until the outcome is written, and then the row lock, which
+ * the caller's transaction keeps, stands for it.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "base/guc.h"
+#include "handler/protect.h"
+#include "run/claim.h"
+#include "run/execute.h"
+#include "run/inline.h"
+#include "run/serve.h"
+#include "shmem/claims.h"
+#include "shmem/xact.h"
+
+typedef struct Drain
+{
+	const TqDrainOptions *options;
+	Oid			caller;
+	TqServed   *served;
+	int64	   *excluded;		/* put to scheduled by this call, or held by somebody else */
+	int			nexcluded;
+	int			excluded_size;
+	MemoryContext context;		/* of the above */
+} Drain;
+
+typedef struct Execution
+{
+	Drain	   *drain;
+	TqTask	   *task;			/* NULL: nothing was found */
+	TqClaimResult claim;
+	TqRun		run;
+	char		state;
+} Execution;
+
+static void
+exclude(Drain *drain, int64 task_id)
+{
+	if (drain->nexcluded == drain->excluded_size)
+	{
+		drain->excluded_size = Max(16, 2 * drain->excluded_size);
+		if (drain->excluded == NULL)
+			drain->excluded = MemoryContextAlloc(drain->context, drain->excluded_size * sizeof(int64));
+		else
+			drain->excluded = repalloc(drain->excluded, drain->excluded_size * sizeof(int64));
+	}
+	drain->excluded[drain->nexcluded++] = task_id;
+}
+
+static void
+lock_first(Execution *execution)
+{
+	Drain	   *drain = execution->drain;
+	TqTaskFilter filter = {
+		.include_scheduled = drain->options->include_scheduled,
+		.excluded = drain->excluded,
+		.nexcluded = drain->nexcluded,
+		.this_transaction = drain->options->this_transaction,
+		.caller = drain->caller
+	};
+
+	if (tq_task_lock_next(drain->served->lanes, drain->served->count, &filter, 1,
+						  &execution->task) == 0)
+		execution->task = NULL;
+}
+
+/* Raised to roll back the row lock of a task that cannot be claimed. */
+static const char *const give_up = "task cannot be claimed";
+
+static void
+lock_and_claim(void *arg)
+{
+	Execution  *execution = arg;
+	TqTask	   *task;
+
+	lock_first(execution);
+	task = execution->task;
+	if (task == NULL)
+		return;
+	execution->claim = tq_run_claim(task, TQ_INLINE_WORKER, true);
+	if (execution->claim == TQ_CLAIM_TAKEN || execution->claim == TQ_CLAIM_QUEUE_FULL)
+		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE), errmsg("%s", give_up)));
+}
+
+/* False: there is nothing to do. */
+static bool
+find_task(Execution *execution)
+{
+	Drain	   *drain = execution->drain;
+
+	for (;;)
+	{
+		ErrorData  *error;
+
+		CHECK_FOR_INTERRUPTS();
+		execution->task = NULL;
+		error = tq_protect(lock_and_claim, execution);
+		if (error == NULL)
+			return execution->task != NULL;
+		if (strcmp(error->message, give_up) != 0)
+			ReThrowError(error);
+		if (execution->claim == TQ_CLAIM_QUEUE_FULL)
+			tq_serve_remove_queue(drain->served, execution->task->queue);
+		else
+			exclude(drain, execution->task->task_id);
+	}
+}
+
+static void
+execute(void *arg)
+{
+	Execution  *execution = arg;
+
+	execution->state = tq_run_execute(&execution->run);
+}
+
+/* A cancel that came for the task must not hit what the caller does next. */
+static void
+release_claim(Execution *execution)
+{
+	if (execution->claim != TQ_CLAIM_OK)
+		return;
+	if (tq_claim_cancel_requested(execution->task->task_id))
+		QueryCancelPending = false;
+	tq_claim_release(execution->task->task_id);
+}
+
+/* Errors that are the caller's own business: his cancel, his serialization failure. */
+static bool
+belongs_to_caller(const TqRun *run, const ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		return run->interrupt == TQ_INTERRUPT_NONE;
+	if (error->sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE)
+		return IsolationUsesXactSnapshot();
+	return false;
+}
+
+static void
+raise_to_caller(Execution *execution, ErrorData *error)
+{
+	tq_run_end(&execution->run);
+	release_claim(execution);
+	ReThrowError(error);
+}
+
+/* One execution, with its reruns; the outcome is recorded. */
+static TqError *
+run_task(Execution *execution)
+{
+	TqTask	   *task = execution->task;
+	TqCallMode	mode = task->enqueuer == execution->drain->caller ?
+		TQ_CALL_IN_CALLER : TQ_CALL_RESTRICTED;
+	TqError    *task_error = NULL;
+
+	for (int reruns = 0;; reruns++)
+	{
+		TqRun	   *run = &execution->run;
+		ErrorData  *error;
+
+		tq_run_begin(run, task, TQ_INLINE_WORKER, mode);
+		error = tq_protect(execute, execution);
+		if (error == NULL)
+		{
+			task_error = run->error;
+			break;
+		}
+		run->in_handler = false;
+		if (tq_claim_cancel_requested(task->task_id))
+			run->interrupt = TQ_INTERRUPT_CANCEL;
+		if (belongs_to_caller(run, error))
+			raise_to_caller(execution, error);
+		if (reruns < TQ_MAX_RERUNS && tq_run_may_rerun(run, error))
+		{
+			tq_run_end(run);
+			continue;
+		}
+		task_error = tq_run_error(run, error);
+		if (task_error == NULL)
+			raise_to_caller(execution, error);
+		execution->state = tq_run_record_failure(run, task_error);
+		break;
+	}
+	tq_run_end(&execution->run);
+	release_claim(execution);
+	return execution->state == TQ_TASK_DONE ? NULL : task_error;
+}
+
+static void
+start_drain(Drain *drain, const TqDrainOptions *options)
+{
+	memset(drain, 0, sizeof(Drain));
+	drain->options = options;
+	drain->caller = GetUserId();
+	drain->context = CurrentMemoryContext;
+	drain->served = tq_serve_lanes(TQ_INLINE_WORKER, options->queue, true);
+}
+
+/*
+ * A task may add lanes, pause a queue or change a handler, so what is served
+ * is looked up again after each execution.
+ */
+int64
+tq_drain(const TqDrainOptions *options, TqDrainReport report, void *arg)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "task_queue drain",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = CurrentMemoryContext;
+	Drain		drain;
+	int64		executions = 0;
+
+	tq_xact_forbid_prepare("drained tasks");
+	start_drain(&drain, options);
+	while (options->max_tasks < 0 || executions < options->max_tasks)
+	{
+		Execution  *execution;
+		TqError    *error;
+
+		MemoryContextReset(scratch);
+		MemoryContextSwitchTo(scratch);
+		drain.served = tq_serve_lanes(TQ_INLINE_WORKER, options->queue, true);
+		execution = palloc0(sizeof(Execution));
+		execution->drain = &drain;
+		if (!find_task(execution))
+			break;
+		error = run_task(execution);
+		if (execution->state == TQ_TASK_SCHEDULED)
+			exclude(&drain, execution->task->task_id);
+		if (execution->state == '\0')
+			continue;			/* it was not for us */
+		executions++;
+		MemoryContextSwitchTo(old);
+		if (report)
+			report(arg, execution->task->task_id, execution->task->handler, execution->state, error);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+	return executions;
+}
+
+void
+tq_inline_run(void)
+{
+	TqDrainOptions options = {.max_tasks = -1, .this_transaction = true};
+
+	if (tq_execution == TQ_EXECUTION_INLINE)
+		(void) tq_drain(&options, NULL, NULL);
+}

@@ -1,0 +1,486 @@
+/*-------------------------------------------------------------------------
+ *
+ * claims.c
+ *	  Who is running what: claims by task id.
+ *
+ * A hash table in partitions, each under its own lock.  Counts of running
+ * tasks are kept only for queues that have a limit; their lock nests inside a
+ * partition's.  A backend remembers the ids of its in-database claims, so that
+ * they go when it exits.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+#include "base/guc.h"
+#include "shmem/claims.h"
+#include "shmem/shmem.h"
+#include "shmem/slots.h"
+
+/* Queues with a limit that have running tasks, on the whole server. */
+#define MAX_LIMITED_QUEUES	512
+
+/* Claims that in-database workers may hold beside the leases. */
+#define CLAIMS_PER_WORKER	128
+
+/* The fourth field of an advisory lock tag; 1 and 2 are those of pg_advisory_lock(). */
+#define CLAIM_LOCK_CLASS	0x5451
+#define QUEUE_LOCK_CLASS	0x5452
+
+/* Compared as bytes, so there must be no padding. */
+typedef struct ClaimKey
+{
+	int64		task_id;
+	int64		database;
+} ClaimKey;
+
+typedef struct ClaimEntry
+{
+	ClaimKey	key;
+	TqClaim		claim;
+} ClaimEntry;
+
+typedef struct QueueCount
+{
+	Oid			database;		/* InvalidOid: free */
+	uint64		queue;			/* hash of the name */
+	int			running;
+} QueueCount;
+
+static HTAB *claims = NULL;
+static QueueCount *queue_counts = NULL;
+
+/* In-database claims of this backend. */
+static int64 *mine = NULL;
+static int	nmine = 0;
+static int	mine_size = 0;
+
+static long
+max_claims(void)
+{
+	return (long) tq_lease_capacity + (long) CLAIMS_PER_WORKER * max_worker_processes + 2L * MaxBackends;
+}
+
+Size
+tq_claims_shmem_size(void)
+{
+	return mul_size(MAX_LIMITED_QUEUES, sizeof(QueueCount));
+}
+
+Size
+tq_claims_hash_size(void)
+{
+	return hash_estimate_size(max_claims(), sizeof(ClaimEntry));
+}
+
+void
+tq_claims_shmem_attach(void *memory, bool found)
+{
+	HASHCTL		ctl = {0};
+
+	ctl.keysize = sizeof(ClaimKey);
+	ctl.entrysize = sizeof(ClaimEntry);
+	ctl.num_partitions = TQ_CLAIM_PARTITIONS;
+	claims = ShmemInitHash("task_queue claim table", max_claims(), max_claims(), &ctl,
+						   HASH_ELEM | HASH_BLOBS | HASH_PARTITION | HASH_FIXED_SIZE);
+	queue_counts = memory;
+	if (!found)
+		memset(queue_counts, 0, MAX_LIMITED_QUEUES * sizeof(QueueCount));
+}
+
+static ClaimKey
+claim_key(Oid database, int64 task_id)
+{
+	ClaimKey	key = {.task_id = task_id, .database = database};
+
+	return key;
+}
+
+static LWLock *
+partition_lock(uint32 hash)
+{
+	return tq_shmem_lock(TQ_LOCK_CLAIMS + hash % TQ_CLAIM_PARTITIONS);
+}
+
+/* Find the entry with its partition locked; the lock is returned in any case. */
+static ClaimEntry *
+find_locked(Oid database, int64 task_id, LWLockMode mode, LWLock **lock)
+{
+	ClaimKey	key = claim_key(database, task_id);
+	uint32		hash = get_hash_value(claims, &key);
+
+	*lock = partition_lock(hash);
+	LWLockAcquire(*lock, mode);
+	return hash_search_with_hash_value(claims, &key, hash, HASH_FIND, NULL);
+}
+
+static void
+remove_entry(ClaimEntry *entry)
+{
+	(void) hash_search(claims, &entry->key, HASH_REMOVE, NULL);
+}
+
+static uint64
+queue_hash(const char *queue)
+{
+	return hash_bytes_extended((const unsigned char *) queue, strlen(queue), 0);
+}
+
+static QueueCount *
+find_count(Oid database, uint64 queue, bool make)
+{
+	QueueCount *unused = NULL;
+
+	for (int i = 0; i < MAX_LIMITED_QUEUES; i++)
+	{
+		QueueCount *count = &queue_counts[i];
+
+		if (count->database == database && count->queue == queue)
+			return count;
+		if (unused == NULL && !OidIsValid(count->database))
+			unused = count;
+	}
+	if (!make || unused == NULL)
+		return NULL;
+	unused->database = database;
+	unused->queue = queue;
+	unused->running = 0;
+	return unused;
+}
+
+/* False: the queue is full. */
+static bool
+count_one(const char *queue, int max_running)
+{
+	QueueCount *count;
+	bool		ok = false;
+
+	LWLockAcquire(tq_shmem_lock(TQ_LOCK_QUEUES), LW_EXCLUSIVE);
+	count = find_count(MyDatabaseId, queue_hash(queue), true);
+	if (count != NULL && count->running < max_running)
+	{
+		count->running++;
+		ok = true;
+	}
+	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
+	return ok;
+}
+
+static void
+uncount_one(Oid database, const char *queue)
+{
+	QueueCount *count;
+
+	LWLockAcquire(tq_shmem_lock(TQ_LOCK_QUEUES), LW_EXCLUSIVE);
+	count = find_count(database, queue_hash(queue), false);
+	if (count != NULL && --count->running <= 0)
+		count->database = InvalidOid;
+	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
+}
+
+bool
+tq_claim_queue_is_full(const char *queue, int max_running)
+{
+	QueueCount *count;
+	bool		full;
+
+	if (max_running == 0 || claims == NULL)
+		return false;
+	LWLockAcquire(tq_shmem_lock(TQ_LOCK_QUEUES), LW_SHARED);
+	count = find_count(MyDatabaseId, queue_hash(queue), false);
+	full = count != NULL && count->running >= max_running;
+	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
+	return full;
+}
+
+static void
+release_at_exit(int code, Datum arg)
+{
+	tq_claim_release_mine();
+}
+
+static void
+reserve_mine(void)
+{
+	if (mine == NULL)
+	{
+		mine_size = 16;
+		mine = MemoryContextAlloc(TopMemoryContext, mine_size * sizeof(int64));
+		before_shmem_exit(release_at_exit, (Datum) 0);
+	}
+	else if (nmine == mine_size)
+	{
+		mine_size *= 2;
+		mine = repalloc(mine, mine_size * sizeof(int64));
+	}
+}
+
+static void
+forget_mine(int64 task_id)
+{
+	for (int i = nmine - 1; i >= 0; i--)
+	{
+		if (mine[i] == task_id)
+		{
+			mine[i] = mine[--nmine];
+			return;
+		}
+	}
+}
+
+/* Without the library: a session lock on the task, and one of the queue's numbers. */
+static void
+set_claim_lock(LOCKTAG *tag, int64 task_id)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (task_id >> 32), (uint32) task_id,
+						 CLAIM_LOCK_CLASS);
+}
+
+static void
+set_queue_lock(LOCKTAG *tag, const char *queue, int number)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) queue_hash(queue), (uint32) number,
+						 QUEUE_LOCK_CLASS);
+}
+
+static LOCKTAG held_queue_lock;
+static bool queue_lock_held = false;
+
+static TqClaimResult
+take_by_lock(const TqClaim *claim, int max_running)
+{
+	LOCKTAG		tag;
+
+	set_claim_lock(&tag, claim->task_id);
+	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
+		return TQ_CLAIM_TAKEN;
+	for (int number = 1; number <= max_running; number++)
+	{
+		set_queue_lock(&held_queue_lock, claim->queue, number);
+		if (LockAcquire(&held_queue_lock, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
+		{
+			queue_lock_held = true;
+			return TQ_CLAIM_OK;
+		}
+	}
+	if (max_running == 0)
+		return TQ_CLAIM_OK;
+	LockRelease(&tag, ExclusiveLock, true);
+	return TQ_CLAIM_QUEUE_FULL;
+}
+
+static void
+release_lock(int64 task_id)
+{
+	LOCKTAG		tag;
+
+	set_claim_lock(&tag, task_id);
+	LockRelease(&tag, ExclusiveLock, true);
+	if (queue_lock_held)
+		LockRelease(&held_queue_lock, ExclusiveLock, true);
+	queue_lock_held = false;
+}
+
+TqClaimResult
+tq_claim_take(const TqClaim *claim, int max_running)
+{
+	ClaimKey	key = claim_key(MyDatabaseId, claim->task_id);
+	ClaimEntry *entry;
+	LWLock	   *lock;
+	uint32		hash;
+	bool		found;
+	TqClaimResult result = TQ_CLAIM_OK;
+
+	if (claims == NULL)
+		return take_by_lock(claim, max_running);
+	if (!claim->external)
+		reserve_mine();
+
+	hash = get_hash_value(claims, &key);
+	lock = partition_lock(hash);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	entry = hash_search_with_hash_value(claims, &key, hash, HASH_FIND, NULL);
+	if (entry != NULL)
+		result = TQ_CLAIM_TAKEN;
+	else if (max_running > 0 && !count_one(claim->queue, max_running))
+		result = TQ_CLAIM_QUEUE_FULL;
+	else
+	{
+		entry = hash_search_with_hash_value(claims, &key, hash, HASH_ENTER_NULL, &found);
+		if (entry != NULL)
+		{
+			entry->claim = *claim;
+			entry->claim.counted = max_running > 0;
+		}
+		else
+		{
+			if (max_running > 0)
+				uncount_one(MyDatabaseId, claim->queue);
+			result = TQ_CLAIM_NO_ROOM;
+		}
+	}
+	LWLockRelease(lock);
+	if (result == TQ_CLAIM_OK && !claim->external)
+		mine[nmine++] = claim->task_id;
+	return result;
+}
+
+bool
+tq_claim_find(int64 task_id, TqClaim *claim)
+{
+	ClaimEntry *entry;
+	LWLock	   *lock;
+	bool		found;
+
+	if (claims == NULL)
+		return false;
+	entry = find_locked(MyDatabaseId, task_id, LW_SHARED, &lock);
+	found = entry != NULL;
+	if (found && claim != NULL)
+		*claim = entry->claim;
+	LWLockRelease(lock);
+	return found;
+}
+
+/* A slot of a limited queue that becomes free may be what an idle worker waits for. */
+static void
+after_removal(bool counted, Oid database, const char *queue)
+{
+	if (!counted)
+		return;
+	uncount_one(database, queue);
+	tq_wake_worker(database, 0);
+}
+
+void
+tq_claim_release(int64 task_id)
+{
+	ClaimEntry *entry;
+	LWLock	   *lock;
+	bool		counted = false;
+	char		queue[TQ_CLAIM_NAME_LEN];
+
+	if (claims == NULL)
+	{
+		release_lock(task_id);
+		return;
+	}
+	entry = find_locked(MyDatabaseId, task_id, LW_EXCLUSIVE, &lock);
+	if (entry != NULL)
+	{
+		counted = entry->claim.counted;
+		if (counted)
+			memcpy(queue, entry->claim.queue, sizeof(queue));
+		remove_entry(entry);
+	}
+	LWLockRelease(lock);
+	forget_mine(task_id);
+	after_removal(counted, MyDatabaseId, queue);
+}
+
+void
+tq_claim_release_mine(void)
+{
+	while (nmine > 0)
+		tq_claim_release(mine[nmine - 1]);
+}
+
+/*
+ * The signal is sent under the lock, so that a backend that then releases the
+ * claim has it already and can drop it: it must not hit what comes after.
+ */
+bool
+tq_claim_request_cancel(Oid database, int64 task_id)
+{
+	ClaimEntry *entry;
+	LWLock	   *lock;
+
+	if (claims == NULL)
+		return false;
+	entry = find_locked(database, task_id, LW_EXCLUSIVE, &lock);
+	if (entry != NULL)
+	{
+		entry->claim.cancel_requested = true;
+		if (entry->claim.draining && entry->claim.pid != MyProcPid)
+			kill(entry->claim.pid, SIGINT);
+	}
+	LWLockRelease(lock);
+	return entry != NULL;
+}
+
+bool
+tq_claim_cancel_requested(int64 task_id)
+{
+	TqClaim		claim;
+
+	return tq_claim_find(task_id, &claim) && claim.cancel_requested;
+}
+
+bool
+tq_claim_change(int64 task_id, TqClaimChange change, void *arg)
+{
+	ClaimEntry *entry;
+	LWLock	   *lock;
+	bool		found;
+	bool		counted = false;
+	char		queue[TQ_CLAIM_NAME_LEN];
+
+	if (claims == NULL)
+		return false;
+	entry = find_locked(MyDatabaseId, task_id, LW_EXCLUSIVE, &lock);
+	found = entry != NULL;
+	if (found && !change(&entry->claim, arg))
+	{
+		counted = entry->claim.counted;
+		if (counted)
+			memcpy(queue, entry->claim.queue, sizeof(queue));
+		remove_entry(entry);
+	}
+	LWLockRelease(lock);
+	after_removal(counted, MyDatabaseId, queue);
+	return found;
+}
+
+/*
+ * The array is grown between the partitions, never under a lock: room is made
+ * for all claims that there can be in one step of the scan.
+ */
+TqClaim *
+tq_claim_list(TqClaimFilter filter, void *arg, int *n)
+{
+	HASH_SEQ_STATUS seq;
+	ClaimEntry *entry;
+	long		size;
+	TqClaim    *list;
+
+	*n = 0;
+	if (claims == NULL)
+		return NULL;
+	size = hash_get_num_entries(claims) + 64;
+	list = palloc(size * sizeof(TqClaim));
+	for (int i = 0; i < TQ_CLAIM_PARTITIONS; i++)
+		LWLockAcquire(tq_shmem_lock(TQ_LOCK_CLAIMS + i), LW_SHARED);
+	hash_seq_init(&seq, claims);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		if (entry->key.database != MyDatabaseId ||
+			(filter != NULL && !filter(&entry->claim, arg)) || *n == size)
+			continue;
+		list[(*n)++] = entry->claim;
+	}
+	for (int i = TQ_CLAIM_PARTITIONS - 1; i >= 0; i--)
+		LWLockRelease(tq_shmem_lock(TQ_LOCK_CLAIMS + i));
+	return list;
+}

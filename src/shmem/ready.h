@@ -1,0 +1,74 @@
+/*-------------------------------------------------------------------------
+ *
+ * ready.h
+ *	  The ready index: the heads of the lanes in shared memory.
+ *
+ * For each lane a heap of keys (priority, run_at, task_id) and a mark.  What
+ * always holds: every committed ready task of the lane with a key below the
+ * mark is in the heap, or is held by somebody who has taken it out, or will be
+ * put back by the transaction that has it locked.  Tasks at or beyond the mark
+ * are in the table only; a refill reads them from the mark on, so it does not
+ * walk again over the dead entries before it.
+ *
+ * Entries may be stale or double; whoever takes one looks at the row.  A lane
+ * that is not known here starts with a mark below every key.  Without room the
+ * mark is lowered, and nothing is lost.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TQ_READY_H
+#define TQ_READY_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+typedef struct TqReadyKey
+{
+	int32		priority;
+	TimestampTz run_at;
+	int64		task_id;
+} TqReadyKey;
+
+typedef enum TqPopResult
+{
+	TQ_POP_GOT,
+	TQ_POP_EMPTY,
+	TQ_POP_REFILL				/* the table must be read first: tq_ready_refill_begin(lane) */
+} TqPopResult;
+
+extern Size tq_ready_shmem_size(void);
+extern Size tq_ready_hash_size(void);
+extern void tq_ready_shmem_attach(void *memory, bool found);
+
+/* Put a key into its lane.  Never fails; called from commit callbacks. */
+extern void tq_ready_push(Oid database, int64 lane, const TqReadyKey *key);
+
+/* Tasks at or beyond key have come, too many to name. */
+extern void tq_ready_lower_mark(Oid database, int64 lane, const TqReadyKey *key);
+
+/*
+ * Take the first key of some lanes, in order; *index says from which, also for
+ * TQ_POP_REFILL.  *more: there is more to do, so another worker may be woken.
+ */
+extern TqPopResult tq_ready_pop(Oid database, const int64 *lanes, int nlanes,
+								TqReadyKey *key, int *index, bool *more);
+
+/*
+ * Refill: begin says from which key on to read the table and how many rows at
+ * most (false: somebody is at it, or something can be taken), then one call with what was read.
+ * exhausted: the table had no more rows.  On an error call cancel.
+ */
+extern bool tq_ready_refill_begin(Oid database, int64 lane, TqReadyKey *from, int *max);
+extern void tq_ready_refill_end(Oid database, int64 lane, const TqReadyKey *keys, int nkeys,
+								bool exhausted);
+extern void tq_ready_refill_cancel(void);	/* any refill of this backend */
+
+/* Whether in-database workers may find something; true also for lanes that were not read yet. */
+extern bool tq_ready_has_work(Oid database);
+
+/* Forget what is known of the lanes of a database: the table will be read again. */
+extern void tq_ready_reset_all(Oid database);
+extern void tq_ready_forget_database(Oid database);
+
+#endif

@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.c
+ *	  Shared memory of the extension: sizes, locks and the server's hooks.
+ *
+ * Each module below src/shmem supplies a size and an initializer; the table
+ * here is the whole inventory.  This is the only file that installs hooks.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/shmem.h"
+#include "tcop/utility.h"
+#include "utils/wait_event.h"
+
+#include "base/compat.h"
+#include "shmem/claims.h"
+#include "shmem/databases.h"
+#include "shmem/ddl.h"
+#include "shmem/ready.h"
+#include "shmem/shmem.h"
+#include "shmem/slots.h"
+#include "shmem/wait.h"
+
+typedef struct TqShmemPart
+{
+	const char *name;
+	Size		(*size) (void);
+	Size		(*hash_size) (void);	/* of hash tables that attach() makes beside it */
+	void		(*attach) (void *memory, bool found);
+} TqShmemPart;
+
+static const TqShmemPart parts[] = {
+	{"task_queue databases", tq_databases_shmem_size, NULL, tq_databases_shmem_attach},
+	{"task_queue ready index", tq_ready_shmem_size, tq_ready_hash_size, tq_ready_shmem_attach},
+	{"task_queue claims", tq_claims_shmem_size, tq_claims_hash_size, tq_claims_shmem_attach},
+	{"task_queue channels", tq_wait_shmem_size, tq_wait_hash_size, tq_wait_shmem_attach},
+};
+
+static bool attached = false;
+static LWLockPadded *locks;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+static ProcessUtility_hook_type previous_utility_hook = NULL;
+
+bool
+tq_shmem_available(void)
+{
+	return attached;
+}
+
+LWLock *
+tq_shmem_lock(int id)
+{
+	return &locks[id].lock;
+}
+
+uint32
+tq_shmem_wait_event(void)
+{
+	return PG_WAIT_EXTENSION;
+}
+
+static void
+utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
+		ProcessUtilityContext context, ParamListInfo params,
+		QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
+{
+	ProcessUtility_hook_type next = previous_utility_hook ? previous_utility_hook : standard_ProcessUtility;
+
+	if (attached)
+		tq_ddl_utility(pstmt, query, read_only_tree, context, params, environment, dest,
+					   completion, next);
+	else
+		next(pstmt, query, read_only_tree, context, params, environment, dest, completion);
+}
+
+static void
+request_shmem(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	for (int i = 0; i < lengthof(parts); i++)
+	{
+		RequestAddinShmemSpace(parts[i].size());
+		if (parts[i].hash_size)
+			RequestAddinShmemSpace(parts[i].hash_size());
+	}
+	RequestNamedLWLockTranche("task_queue", TQ_LOCK_COUNT);
+}
+
+static void
+startup_shmem(void)
+{
+	if (previous_startup_hook)
+		previous_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	locks = GetNamedLWLockTranche("task_queue");
+	for (int i = 0; i < lengthof(parts); i++)
+	{
+		bool		found;
+		void	   *memory = ShmemInitStruct(parts[i].name, parts[i].size(), &found);
+
+		parts[i].attach(memory, found);
+	}
+	LWLockRelease(AddinShmemInitLock);
+	tq_slots_restart();
+	attached = true;
+}
+
+void
+tq_shmem_init(void)
+{
+	tq_slots_map();
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shmem;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
+	previous_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = utility;
+	tq_ddl_init();
+}

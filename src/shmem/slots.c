@@ -1,0 +1,350 @@
+/*-------------------------------------------------------------------------
+ *
+ * slots.c
+ *	  Worker slots: which in-database workers there are, and what they run.
+ *
+ * See slots.h.  Spinlocks are held for a few assignments only; nothing is
+ * called while one is held.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "shmem/databases.h"
+#include "shmem/shmem.h"
+#include "shmem/slots.h"
+
+TqSlot	   *tq_my_slot = NULL;
+
+static TqSlot *slots = NULL;
+static int	nslots = 0;
+
+/* Mapped once; forked children inherit the mapping at the same address. */
+void
+tq_slots_map(void)
+{
+	Size		size;
+
+	nslots = max_worker_processes;
+	size = add_size(mul_size(nslots, sizeof(TqSlot)), 1);
+	slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (slots == MAP_FAILED)
+		ereport(FATAL,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not map shared memory for task_queue workers: %m")));
+	memset(slots, 0, size);
+}
+
+/*
+ * After a crash every process is gone, whatever lock it held: slots with a
+ * task keep what they were running, the others are free.
+ */
+void
+tq_slots_restart(void)
+{
+	for (int i = 0; i < nslots; i++)
+	{
+		TqSlot	   *slot = &slots[i];
+
+		SpinLockInit(&slot->mutex);
+		if (slot->state == TQ_SLOT_BUSY || slot->state == TQ_SLOT_DEAD)
+			slot->state = TQ_SLOT_DEAD;
+		else
+			slot->state = TQ_SLOT_FREE;
+		slot->pid = 0;
+		slot->latch = NULL;
+	}
+}
+
+int
+tq_slot_count(void)
+{
+	return nslots;
+}
+
+TqSlot *
+tq_slot(int index)
+{
+	Assert(index >= 0 && index < nslots);
+	return &slots[index];
+}
+
+static void
+enter_state(TqSlot *slot, TqSlotState state)
+{
+	slot->state = state;
+	slot->since = tq_clock_now();
+}
+
+int
+tq_slot_reserve(Oid database, int number)
+{
+	for (int i = 0; i < nslots; i++)
+	{
+		TqSlot	   *slot = &slots[i];
+		bool		got = false;
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state == TQ_SLOT_FREE)
+		{
+			enter_state(slot, TQ_SLOT_STARTING);
+			slot->database = database;
+			slot->number = number;
+			slot->pid = 0;
+			slot->latch = NULL;
+			slot->task_id = 0;
+			slot->terminated = slot->stopped = slot->guilty = false;
+			slot->death[0] = '\0';
+			got = true;
+		}
+		SpinLockRelease(&slot->mutex);
+		if (got)
+			return i;
+	}
+	return -1;
+}
+
+void
+tq_slot_free(int index)
+{
+	TqSlot	   *slot = &slots[index];
+
+	SpinLockAcquire(&slot->mutex);
+	slot->pid = 0;
+	slot->latch = NULL;
+	slot->task_id = 0;
+	enter_state(slot, TQ_SLOT_FREE);
+	SpinLockRelease(&slot->mutex);
+}
+
+static void
+detach_at_exit(int code, Datum arg)
+{
+	tq_slot_detach();
+}
+
+void
+tq_slot_attach(int index)
+{
+	TqSlot	   *slot = &slots[index];
+
+	tq_my_slot = slot;
+	before_shmem_exit(detach_at_exit, (Datum) 0);
+	SpinLockAcquire(&slot->mutex);
+	slot->pid = MyProcPid;
+	slot->latch = MyLatch;
+	enter_state(slot, TQ_SLOT_AWAKE);
+	SpinLockRelease(&slot->mutex);
+}
+
+/* A worker that leaves between tasks frees its slot; else the scheduler settles the task. */
+void
+tq_slot_detach(void)
+{
+	TqSlot	   *slot = tq_my_slot;
+
+	if (slot == NULL)
+		return;
+	tq_my_slot = NULL;
+	SpinLockAcquire(&slot->mutex);
+	slot->latch = NULL;
+	slot->pid = 0;
+	enter_state(slot, slot->state == TQ_SLOT_BUSY ? TQ_SLOT_DEAD : TQ_SLOT_FREE);
+	SpinLockRelease(&slot->mutex);
+	tq_database_wake_scheduler(slot->database);
+}
+
+void
+tq_slot_set_state(TqSlotState state)
+{
+	SpinLockAcquire(&tq_my_slot->mutex);
+	enter_state(tq_my_slot, state);
+	SpinLockRelease(&tq_my_slot->mutex);
+}
+
+/* How many bytes of a text fit, whole characters only. */
+static int
+fitting_length(const char *text, int size)
+{
+	return pg_mbcliplen(text, strlen(text), size - 1);
+}
+
+static void
+copy_text(char *to, const char *from, int len)
+{
+	memcpy(to, from, len);
+	to[len] = '\0';
+}
+
+void
+tq_slot_begin_task(const char *handler, const char *queue, int64 task_id,
+				   int32 attempt, int32 gen, Oid enqueuer, bool procedure)
+{
+	TqSlot	   *slot = tq_my_slot;
+	TimestampTz now = tq_clock_now();
+	int			handler_len = fitting_length(handler, sizeof(slot->handler));
+	int			queue_len = fitting_length(queue, sizeof(slot->queue));
+
+	SpinLockAcquire(&slot->mutex);
+	slot->epoch++;
+	slot->task_id = task_id;
+	slot->attempt = attempt;
+	slot->gen = gen;
+	slot->enqueuer = enqueuer;
+	slot->procedure = procedure;
+	slot->started_at = now;
+	copy_text(slot->handler, handler, handler_len);
+	copy_text(slot->queue, queue, queue_len);
+	slot->progress = -1;
+	slot->message[0] = '\0';
+	slot->state = TQ_SLOT_BUSY;
+	slot->since = now;
+	SpinLockRelease(&slot->mutex);
+}
+
+void
+tq_slot_end_task(void)
+{
+	TqSlot	   *slot = tq_my_slot;
+
+	SpinLockAcquire(&slot->mutex);
+	slot->epoch++;
+	slot->task_id = 0;
+	enter_state(slot, TQ_SLOT_AWAKE);
+	SpinLockRelease(&slot->mutex);
+}
+
+/* Reads single words without the lock: it is called by a signal handler. */
+bool
+tq_slot_cancel_requested(void)
+{
+	volatile TqSlot *slot = tq_my_slot;
+
+	return slot != NULL && slot->state == TQ_SLOT_BUSY && slot->cancel_epoch == slot->epoch;
+}
+
+void
+tq_slot_progress(double fraction, const char *message)
+{
+	TqSlot	   *slot = tq_my_slot;
+	int			len;
+
+	if (slot == NULL)
+		return;
+	if (message == NULL)
+		message = "";
+	len = fitting_length(message, sizeof(slot->message));
+	SpinLockAcquire(&slot->mutex);
+	slot->progress = fraction;
+	copy_text(slot->message, message, len);
+	SpinLockRelease(&slot->mutex);
+}
+
+bool
+tq_slot_cancel_task(Oid database, int64 task_id)
+{
+	for (int i = 0; i < nslots; i++)
+	{
+		TqSlot	   *slot = &slots[i];
+		int			pid = 0;
+
+		if (slot->state != TQ_SLOT_BUSY || slot->task_id != task_id)
+			continue;
+		SpinLockAcquire(&slot->mutex);
+		if (slot->state == TQ_SLOT_BUSY && slot->task_id == task_id &&
+			slot->database == database)
+		{
+			slot->cancel_epoch = slot->epoch;
+			pid = slot->pid;
+		}
+		SpinLockRelease(&slot->mutex);
+		if (pid != 0)
+		{
+			kill(pid, SIGINT);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Mark an idle worker awake, so that the next wake-up goes to another one. */
+static Latch *
+take_idle(TqSlot *slot, Oid database, int number)
+{
+	Latch	   *latch = NULL;
+
+	if (slot->state != TQ_SLOT_IDLE || slot->database != database)
+		return NULL;
+	SpinLockAcquire(&slot->mutex);
+	if (slot->state == TQ_SLOT_IDLE && slot->database == database &&
+		(number == 0 || slot->number == number))
+	{
+		slot->state = TQ_SLOT_AWAKE;
+		latch = slot->latch;
+	}
+	SpinLockRelease(&slot->mutex);
+	return latch;
+}
+
+void
+tq_wake_worker(Oid database, int number)
+{
+	for (int i = 0; i < nslots; i++)
+	{
+		Latch	   *latch = take_idle(&slots[i], database, number);
+
+		if (latch != NULL)
+		{
+			SetLatch(latch);
+			return;
+		}
+	}
+	tq_database_want_worker(database, number);
+}
+
+void
+tq_wake_all_workers(Oid database)
+{
+	for (int i = 0; i < nslots; i++)
+	{
+		TqSlot	   *slot = &slots[i];
+		Latch	   *latch = NULL;
+
+		SpinLockAcquire(&slot->mutex);
+		if (slot->database == database && slot->state != TQ_SLOT_FREE)
+			latch = slot->latch;
+		SpinLockRelease(&slot->mutex);
+		if (latch != NULL)
+			SetLatch(latch);
+	}
+}
+
+int
+tq_slot_count_workers(Oid database, int *idle)
+{
+	int			total = 0;
+
+	*idle = 0;
+	for (int i = 0; i < nslots; i++)
+	{
+		TqSlot	   *slot = &slots[i];
+
+		if (slot->database != database || slot->state == TQ_SLOT_FREE ||
+			slot->state == TQ_SLOT_DEAD)
+			continue;
+		total++;
+		if (slot->state == TQ_SLOT_IDLE || slot->state == TQ_SLOT_AWAKE ||
+			slot->state == TQ_SLOT_STARTING)
+			(*idle)++;
+	}
+	return total;
+}

@@ -1,0 +1,373 @@
+/*-------------------------------------------------------------------------
+ *
+ * xact.c
+ *	  What a transaction tells shared memory when it ends.
+ *
+ * Notes are kept in arrays in TopTransactionContext, with the nesting level
+ * of the subtransaction that made them where an abort must undo them.  At
+ * commit the callback runs after the transaction has become visible, so
+ * whoever it wakes sees the rows.  Nothing in the callbacks allocates or
+ * raises: what can fail is done when a note is made.
+ *
+ * Ready notes of aborted subtransactions are not removed: they become stale
+ * entries of the ready index, and whoever takes one looks at the row.  A
+ * transaction that makes a task ready more often than there is room for
+ * remembers, per lane, the lowest key instead.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "base/guc.h"
+#include "policy/lane.h"
+#include "shmem/claims.h"
+#include "shmem/databases.h"
+#include "shmem/ready.h"
+#include "shmem/shmem.h"
+#include "shmem/slots.h"
+#include "shmem/wait.h"
+#include "shmem/xact.h"
+
+typedef struct Note
+{
+	int			level;			/* nesting level that made it */
+	int64		id;				/* a task, a DAG or a lane */
+	TqReadyKey	key;			/* of ready and locked notes */
+} Note;
+
+typedef struct NoteList
+{
+	Note	   *notes;
+	int			count;
+	int			size;
+} NoteList;
+
+typedef struct XactNotes
+{
+	NoteList	ready;			/* id: the lane */
+	NoteList	ranges;			/* lanes with more than fits; key: the lowest */
+	NoteList	locked;			/* id: the lane */
+	NoteList	ended;
+	NoteList	dags;
+	NoteList	cancels;
+	TimestampTz due;			/* the lowest; TQ_NEVER: none */
+	bool		config;
+	const char *forbids_prepare;
+} XactNotes;
+
+static XactNotes notes;
+static bool any_notes = false;
+
+static void
+forget_all(void)
+{
+	memset(&notes, 0, sizeof(notes));
+	notes.due = TQ_NEVER;
+	any_notes = false;
+}
+
+static Note *
+add_note(NoteList *list, int64 id)
+{
+	Note	   *note;
+
+	if (list->notes == NULL)
+	{
+		list->size = 8;
+		list->notes = MemoryContextAlloc(TopTransactionContext, list->size * sizeof(Note));
+	}
+	else if (list->count == list->size)
+	{
+		list->size *= 2;
+		list->notes = repalloc_huge(list->notes, list->size * sizeof(Note));
+	}
+	if (!any_notes)
+		notes.due = TQ_NEVER;
+	any_notes = true;
+	note = &list->notes[list->count++];
+	note->level = GetCurrentTransactionNestLevel();
+	note->id = id;
+	return note;
+}
+
+static void
+set_key(Note *note, int32 priority, TimestampTz run_at, int64 task_id)
+{
+	note->key.priority = priority;
+	note->key.run_at = run_at;
+	note->key.task_id = task_id;
+}
+
+static bool
+is_lower(const TqReadyKey *a, const TqReadyKey *b)
+{
+	if (a->priority != b->priority)
+		return a->priority < b->priority;
+	if (a->run_at != b->run_at)
+		return a->run_at < b->run_at;
+	return a->task_id < b->task_id;
+}
+
+/* Remember only the lowest key of the lane. */
+static void
+note_range(int64 lane, const TqReadyKey *key)
+{
+	NoteList   *list = &notes.ranges;
+
+	for (int i = 0; i < list->count; i++)
+	{
+		if (list->notes[i].id == lane)
+		{
+			if (is_lower(key, &list->notes[i].key))
+				list->notes[i].key = *key;
+			return;
+		}
+	}
+	add_note(list, lane)->key = *key;
+}
+
+void
+tq_xact_note_ready(int64 lane, int32 priority, TimestampTz run_at, int64 task_id)
+{
+	int			room = tq_ready_capacity / 4;
+
+	if (!tq_shmem_available())
+		return;
+	if (notes.ready.count < room)
+		set_key(add_note(&notes.ready, lane), priority, run_at, task_id);
+	else
+	{
+		TqReadyKey	key = {priority, run_at, task_id};
+
+		note_range(lane, &key);
+	}
+}
+
+void
+tq_xact_note_due(TimestampTz run_at)
+{
+	if (!tq_shmem_available())
+		return;
+	if (!any_notes || run_at < notes.due)
+		notes.due = run_at;
+	any_notes = true;
+}
+
+void
+tq_xact_note_locked(int64 lane, int32 priority, TimestampTz run_at, int64 task_id)
+{
+	if (tq_shmem_available())
+		set_key(add_note(&notes.locked, lane), priority, run_at, task_id);
+}
+
+void
+tq_xact_note_ended(int64 task_id)
+{
+	if (tq_shmem_available())
+		add_note(&notes.ended, task_id);
+}
+
+void
+tq_xact_note_dag(int64 dag_key)
+{
+	NoteList   *list = &notes.dags;
+
+	if (!tq_shmem_available())
+		return;
+	if (list->count > 0 && list->notes[list->count - 1].id == dag_key &&
+		list->notes[list->count - 1].level == GetCurrentTransactionNestLevel())
+		return;
+	add_note(list, dag_key);
+}
+
+void
+tq_xact_note_cancel(int64 task_id)
+{
+	tq_xact_forbid_prepare("canceled a running task");
+	if (tq_shmem_available())
+		add_note(&notes.cancels, task_id);
+}
+
+void
+tq_xact_note_config(void)
+{
+	if (!any_notes)
+		notes.due = TQ_NEVER;
+	any_notes = true;
+	notes.config = true;
+}
+
+void
+tq_xact_forbid_prepare(const char *what)
+{
+	if (!any_notes)
+		notes.due = TQ_NEVER;
+	any_notes = true;
+	notes.forbids_prepare = what;
+}
+
+static void
+wake_for_lane(int64 lane)
+{
+	int			class = TQ_LANE_CLASS(lane);
+
+	if (class >= TQ_LANE_CLASS_WORKER)
+		tq_wake_worker(MyDatabaseId, class - TQ_LANE_CLASS_WORKER);
+	else if (class == TQ_LANE_CLASS_DATABASE || class == TQ_LANE_CLASS_TARGET)
+		tq_wake_worker(MyDatabaseId, 0);
+}
+
+/* One wake-up per lane: a worker that takes a task and sees more wakes the next one. */
+static void
+deliver_ready(const NoteList *list, bool range)
+{
+	int64		last_lane = 0;
+
+	for (int i = 0; i < list->count; i++)
+	{
+		const Note *note = &list->notes[i];
+
+		if (range)
+			tq_ready_lower_mark(MyDatabaseId, note->id, &note->key);
+		else
+			tq_ready_push(MyDatabaseId, note->id, &note->key);
+	}
+	for (int i = 0; i < list->count; i++)
+	{
+		if (list->notes[i].id != last_lane)
+			wake_for_lane(list->notes[i].id);
+		last_lane = list->notes[i].id;
+	}
+}
+
+static void
+deliver_cancel(int64 task_id)
+{
+	if (!tq_claim_request_cancel(MyDatabaseId, task_id))
+		tq_database_check_cancels(MyDatabaseId);
+	else
+		(void) tq_slot_cancel_task(MyDatabaseId, task_id);
+}
+
+static void
+deliver_at_commit(void)
+{
+	if (notes.config)
+	{
+		tq_database_note_config(MyDatabaseId);
+		tq_wake_all_workers(MyDatabaseId);
+	}
+	deliver_ready(&notes.ready, false);
+	deliver_ready(&notes.ranges, true);
+	if (notes.due != TQ_NEVER)
+		tq_database_note_due(MyDatabaseId, notes.due);
+	for (int i = 0; i < notes.ended.count; i++)
+		tq_wait_wake(TQ_WAIT_TASK, notes.ended.notes[i].id);
+	for (int i = 0; i < notes.dags.count; i++)
+		tq_wait_wake(TQ_WAIT_DAG, notes.dags.notes[i].id);
+	for (int i = 0; i < notes.cancels.count; i++)
+		deliver_cancel(notes.cancels.notes[i].id);
+}
+
+/* What this (sub)transaction had locked is free again. */
+static void
+put_back(int level)
+{
+	NoteList   *list = &notes.locked;
+
+	while (list->count > 0 && list->notes[list->count - 1].level >= level)
+	{
+		Note	   *note = &list->notes[--list->count];
+
+		tq_ready_push(MyDatabaseId, note->id, &note->key);
+		wake_for_lane(note->id);
+	}
+}
+
+static void
+refuse_prepare(void)
+{
+	if (notes.forbids_prepare)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has %s", notes.forbids_prepare),
+				 errdetail("What it did to shared memory could not follow its later commit or rollback.")));
+}
+
+static void
+at_xact_event(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			if (any_notes && tq_shmem_available())
+				deliver_at_commit();
+			break;
+		case XACT_EVENT_ABORT:
+			if (tq_shmem_available())
+			{
+				put_back(0);
+				tq_ready_refill_cancel();
+				tq_wait_end();
+			}
+			break;
+		case XACT_EVENT_PRE_PREPARE:
+			refuse_prepare();
+			return;
+		case XACT_EVENT_PREPARE:
+			break;
+		default:
+			return;
+	}
+	if (any_notes)
+		forget_all();
+}
+
+static void
+drop_level(NoteList *list, int level)
+{
+	while (list->count > 0 && list->notes[list->count - 1].level >= level)
+		list->count--;
+}
+
+static void
+hand_to_parent(NoteList *list, int level)
+{
+	for (int i = list->count - 1; i >= 0 && list->notes[i].level >= level; i--)
+		list->notes[i].level = level - 1;
+}
+
+static void
+at_subxact_event(SubXactEvent event, SubTransactionId mySubid,
+				 SubTransactionId parentSubid, void *arg)
+{
+	NoteList   *const undone[] = {&notes.ended, &notes.dags, &notes.cancels};
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (!any_notes)
+		return;
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		put_back(level);
+		for (int i = 0; i < lengthof(undone); i++)
+			drop_level(undone[i], level);
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		hand_to_parent(&notes.locked, level);
+		for (int i = 0; i < lengthof(undone); i++)
+			hand_to_parent(undone[i], level);
+	}
+}
+
+void
+tq_xact_init(void)
+{
+	forget_all();
+	RegisterXactCallback(at_xact_event, NULL);
+	RegisterSubXactCallback(at_subxact_event, NULL);
+}
