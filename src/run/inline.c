@@ -148,54 +148,55 @@ belongs_to_caller(const TqRun *run, const ErrorData *error)
 	return false;
 }
 
-static void
-raise_to_caller(Execution *execution, ErrorData *error)
+/* Errors pass that are the caller's business, or the machinery's. */
+static pg_noinline void
+try_task(Execution *execution)
 {
-	tq_run_end(&execution->run);
-	release_claim(execution);
-	ReThrowError(error);
+	TqRun	   *run = &execution->run;
+	TqCallMode	mode = execution->task->enqueuer == execution->drain->caller ?
+		TQ_CALL_IN_CALLER : TQ_CALL_RESTRICTED;
+
+	for (int reruns = 0;; reruns++)
+	{
+		ErrorData  *error;
+
+		tq_run_begin(run, execution->task, TQ_INLINE_WORKER, mode);
+		error = tq_protect(execute, execution);
+		if (error == NULL)
+			return;
+		run->in_handler = false;
+		if (tq_claim_cancel_requested(execution->task->task_id))
+			run->interrupt = TQ_INTERRUPT_CANCEL;
+		if (belongs_to_caller(run, error))
+			ReThrowError(error);
+		if (reruns < TQ_MAX_RERUNS && tq_run_may_rerun(run, error))
+		{
+			tq_run_end(run);
+			continue;
+		}
+		run->error = tq_run_error(run, error);
+		if (run->error == NULL)
+			ReThrowError(error);
+		execution->state = tq_run_record_failure(run, run->error);
+		return;
+	}
 }
 
 /* One execution, with its reruns; the outcome is recorded. */
 static TqError *
 run_task(Execution *execution)
 {
-	TqTask	   *task = execution->task;
-	TqCallMode	mode = task->enqueuer == execution->drain->caller ?
-		TQ_CALL_IN_CALLER : TQ_CALL_RESTRICTED;
-	TqError    *task_error = NULL;
-
-	for (int reruns = 0;; reruns++)
+	PG_TRY();
 	{
-		TqRun	   *run = &execution->run;
-		ErrorData  *error;
-
-		tq_run_begin(run, task, TQ_INLINE_WORKER, mode);
-		error = tq_protect(execute, execution);
-		if (error == NULL)
-		{
-			task_error = run->error;
-			break;
-		}
-		run->in_handler = false;
-		if (tq_claim_cancel_requested(task->task_id))
-			run->interrupt = TQ_INTERRUPT_CANCEL;
-		if (belongs_to_caller(run, error))
-			raise_to_caller(execution, error);
-		if (reruns < TQ_MAX_RERUNS && tq_run_may_rerun(run, error))
-		{
-			tq_run_end(run);
-			continue;
-		}
-		task_error = tq_run_error(run, error);
-		if (task_error == NULL)
-			raise_to_caller(execution, error);
-		execution->state = tq_run_record_failure(run, task_error);
-		break;
+		try_task(execution);
 	}
-	tq_run_end(&execution->run);
-	release_claim(execution);
-	return execution->state == TQ_TASK_DONE ? NULL : task_error;
+	PG_FINALLY();
+	{
+		tq_run_end(&execution->run);
+		release_claim(execution);
+	}
+	PG_END_TRY();
+	return execution->state == TQ_TASK_DONE ? NULL : execution->run.error;
 }
 
 static void
