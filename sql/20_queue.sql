@@ -65,33 +65,33 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION revoke_admin(regrole) IS
 'Take back what grant_admin() gave. For administrators. Raises 42501.';
 
-CREATE FUNCTION config_changed()
+CREATE FUNCTION _config_changed()
 RETURNS trigger
 AS 'MODULE_PATHNAME', 'tq_config_changed'
 LANGUAGE C;
-COMMENT ON FUNCTION config_changed() IS 'Trigger function: makes all sessions read a table of settings again.';
+COMMENT ON FUNCTION _config_changed() IS 'Trigger function: makes all sessions read a table of settings again.';
 
 CREATE TRIGGER config_changed
 	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON queue
-	FOR EACH STATEMENT EXECUTE FUNCTION config_changed();
+	FOR EACH STATEMENT EXECUTE FUNCTION _config_changed();
 ALTER TABLE queue ENABLE ALWAYS TRIGGER config_changed;
 
 CREATE TRIGGER config_changed
 	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON privilege
-	FOR EACH STATEMENT EXECUTE FUNCTION config_changed();
+	FOR EACH STATEMENT EXECUTE FUNCTION _config_changed();
 ALTER TABLE privilege ENABLE ALWAYS TRIGGER config_changed;
 
 CREATE TRIGGER config_changed
 	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON lane
-	FOR EACH STATEMENT EXECUTE FUNCTION config_changed();
+	FOR EACH STATEMENT EXECUTE FUNCTION _config_changed();
 ALTER TABLE lane ENABLE ALWAYS TRIGGER config_changed;
 
 CREATE TRIGGER config_changed
 	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON handler
-	FOR EACH STATEMENT EXECUTE FUNCTION config_changed();
+	FOR EACH STATEMENT EXECUTE FUNCTION _config_changed();
 ALTER TABLE handler ENABLE ALWAYS TRIGGER config_changed;
 
 CREATE TRIGGER config_changed
 	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON handler_name
-	FOR EACH STATEMENT EXECUTE FUNCTION config_changed();
+	FOR EACH STATEMENT EXECUTE FUNCTION _config_changed();
 ALTER TABLE handler_name ENABLE ALWAYS TRIGGER config_changed;

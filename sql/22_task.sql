@@ -65,24 +65,24 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION enqueue_many(text, jsonb[], text, int, timestamptz, interval, timestamptz, interval, retry_policy, text, text, jsonb, text[], text, text, text) IS
 'Enqueue one task for each element of args, which has one dimension, and return their ids in the same order. A null element stands for no arguments. Options and errors are those of enqueue(); one bad element fails all. Example: SELECT task_queue.enqueue_many(''app.resize'', ARRAY[''[1]'', ''[2]'']::jsonb[]).';
 
-CREATE FUNCTION task_before_insert()
+CREATE FUNCTION _task_before_insert()
 RETURNS trigger
 AS 'MODULE_PATHNAME', 'tq_task_before_insert'
 LANGUAGE C;
-COMMENT ON FUNCTION task_before_insert() IS 'Trigger function: checks and completes what is inserted into table task.';
+COMMENT ON FUNCTION _task_before_insert() IS 'Trigger function: checks and completes what is inserted into table task.';
 
-CREATE FUNCTION task_before_apply()
+CREATE FUNCTION _task_before_apply()
 RETURNS trigger
 AS 'MODULE_PATHNAME', 'tq_task_before_apply'
 LANGUAGE C;
-COMMENT ON FUNCTION task_before_apply() IS
+COMMENT ON FUNCTION _task_before_apply() IS
 'Trigger function: takes rows that logical replication writes out of the hands of workers, until adopt_database().';
 
 CREATE TRIGGER task_before_insert
 	BEFORE INSERT ON task
-	FOR EACH ROW EXECUTE FUNCTION task_before_insert();
+	FOR EACH ROW EXECUTE FUNCTION _task_before_insert();
 
 CREATE TRIGGER task_before_apply
 	BEFORE INSERT OR UPDATE ON task
-	FOR EACH ROW EXECUTE FUNCTION task_before_apply();
+	FOR EACH ROW EXECUTE FUNCTION _task_before_apply();
 ALTER TABLE task ENABLE REPLICA TRIGGER task_before_apply;

@@ -72,8 +72,9 @@ set_start(FunctionCallInfo fcinfo, TqTaskRow *row)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" must not be negative", "delay")));
-	tq_task_row_set(row, TQ_COL_RUN_AT,
-					TimestampTzGetDatum(tq_clock_add(tq_clock_now(), delay)));
+	if (delay > 0)
+		tq_task_row_set(row, TQ_COL_RUN_AT,
+						TimestampTzGetDatum(tq_clock_add(tq_clock_now(), delay)));
 }
 
 /*

@@ -23,12 +23,13 @@
 
 #include "api/task_row.h"
 #include "base/compat.h"
+#include "base/owner.h"
 #include "store/lane.h"
 
 PG_FUNCTION_INFO_V1(tq_task_before_insert);
 PG_FUNCTION_INFO_V1(tq_task_before_apply);
 
-/* Raise an error unless called as a BEFORE ROW trigger of this table's form. */
+/* Raise an error unless called as a BEFORE ROW trigger of our table: others may have any columns. */
 static TriggerData *
 check_call(FunctionCallInfo fcinfo)
 {
@@ -40,10 +41,12 @@ check_call(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("this function can be called only by the triggers of table \"task\"")));
-	if (RelationGetDescr(trigger->tg_relation)->natts < TQ_TASK_NCOLS)
+	if (RelationGetNamespace(trigger->tg_relation) != tq_schema_oid() ||
+		strcmp(RelationGetRelationName(trigger->tg_relation), "task") != 0 ||
+		RelationGetDescr(trigger->tg_relation)->natts < TQ_TASK_NCOLS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("the table is not \"task\"")));
+				 errmsg("the table is not \"%s.task\"", TQ_SCHEMA)));
 	return trigger;
 }
 

@@ -20,6 +20,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -78,6 +79,15 @@ handle_sigint(SIGNAL_ARGS)
 	else if (tq_current_run != NULL && tq_current_run->phase == TQ_RUN_CALL)
 		StatementCancelHandler(postgres_signal_arg);
 	errno = save_errno;
+}
+
+/* Somebody else crashed: this task is not to blame. */
+static void
+handle_sigquit(SIGNAL_ARGS)
+{
+	if (tq_my_slot != NULL)
+		tq_my_slot->stopped = true;
+	SignalHandlerForCrashExit(postgres_signal_arg);
 }
 
 static void
@@ -283,6 +293,7 @@ tq_worker_main(Datum arg)
 	tq_slot_attach(worker.args.slot);
 	seen_cancel_epoch = tq_my_slot->cancel_epoch;
 	pqsignal(SIGINT, handle_sigint);
+	pqsignal(SIGQUIT, handle_sigquit);
 	tq_bgw_connect(worker.args.database);
 	tq_attempt_init();
 

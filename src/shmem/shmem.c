@@ -10,6 +10,8 @@
  */
 #include "postgres.h"
 
+#include "access/parallel.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -46,6 +48,8 @@ static LWLockPadded *locks;
 static shmem_request_hook_type previous_request_hook = NULL;
 static shmem_startup_hook_type previous_startup_hook = NULL;
 static ProcessUtility_hook_type previous_utility_hook = NULL;
+static ExecutorStart_hook_type previous_executor_hook = NULL;
+static emit_log_hook_type previous_log_hook = NULL;
 
 bool
 tq_shmem_available(void)
@@ -77,6 +81,26 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 					   completion, next);
 	else
 		next(pstmt, query, read_only_tree, context, params, environment, dest, completion);
+}
+
+static void
+emit_log(ErrorData *edata)
+{
+	if (previous_log_hook)
+		previous_log_hook(edata);
+	if (MyProcPid == PostmasterPid)
+		tq_slots_witness(edata);
+}
+
+static void
+executor_start(QueryDesc *query, int eflags)
+{
+	if (attached && IsParallelWorker())
+		tq_slots_enter_parallel_worker();
+	if (previous_executor_hook)
+		previous_executor_hook(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
 }
 
 static void
@@ -123,5 +147,9 @@ tq_shmem_init(void)
 	shmem_startup_hook = startup_shmem;
 	previous_utility_hook = ProcessUtility_hook;
 	ProcessUtility_hook = utility;
+	previous_executor_hook = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+	previous_log_hook = emit_log_hook;
+	emit_log_hook = emit_log;
 	tq_ddl_init();
 }

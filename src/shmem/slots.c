@@ -16,15 +16,26 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/proc.h"
 
 #include "base/clock.h"
 #include "base/compat.h"
 #include "shmem/databases.h"
+#include "shmem/poison.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
 
 TqSlot	   *tq_my_slot = NULL;
 
+/* What the postmaster maps. */
+typedef struct Memory
+{
+	TqWitness	witness;
+	TqSuspect	suspects[TQ_MAX_SUSPECTS];
+	TqSlot		slots[FLEXIBLE_ARRAY_MEMBER];
+} Memory;
+
+static Memory *memory = NULL;
 static TqSlot *slots = NULL;
 static int	nslots = 0;
 
@@ -35,33 +46,89 @@ tq_slots_map(void)
 	Size		size;
 
 	nslots = max_worker_processes;
-	size = add_size(mul_size(nslots, sizeof(TqSlot)), 1);
-	slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (slots == MAP_FAILED)
+	size = add_size(offsetof(Memory, slots), mul_size(nslots, sizeof(TqSlot)));
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
 		ereport(FATAL,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("could not map shared memory for task_queue workers: %m")));
-	memset(slots, 0, size);
+	memset(memory, 0, size);
+	slots = memory->slots;
+}
+
+/* How many workers were running a task and were not told to quit. */
+static int
+count_unmarked(void)
+{
+	int			n = 0;
+
+	for (int i = 0; i < nslots; i++)
+	{
+		if (slots[i].state == TQ_SLOT_BUSY && !slots[i].stopped)
+			n++;
+	}
+	return n;
 }
 
 /*
  * After a crash every process is gone, whatever lock it held: slots with a
- * task keep what they were running, the others are free.
+ * task keep what they were running and whether it is to blame, the others are
+ * free.
  */
 void
 tq_slots_restart(void)
 {
+	int			unmarked = count_unmarked();
+
 	for (int i = 0; i < nslots; i++)
 	{
 		TqSlot	   *slot = &slots[i];
 
 		SpinLockInit(&slot->mutex);
-		if (slot->state == TQ_SLOT_BUSY || slot->state == TQ_SLOT_DEAD)
+		if (slot->state == TQ_SLOT_BUSY)
+		{
+			slot->guilty = tq_poison_judge(slot, &memory->witness, unmarked, memory->suspects);
+			slot->stopped = true;
+			slot->terminated = false;
 			slot->state = TQ_SLOT_DEAD;
-		else
+		}
+		else if (slot->state != TQ_SLOT_DEAD)
 			slot->state = TQ_SLOT_FREE;
 		slot->pid = 0;
 		slot->latch = NULL;
+	}
+	memory->witness.pid = 0;
+}
+
+void
+tq_slots_witness(const ErrorData *edata)
+{
+	tq_poison_witness(&memory->witness, edata);
+}
+
+void
+tq_slots_enter_parallel_worker(void)
+{
+	int			leader = MyProc->lockGroupLeader ? MyProc->lockGroupLeader->pid : 0;
+
+	for (int i = 0; i < nslots && leader != 0; i++)
+	{
+		TqSlot	   *slot = &slots[i];
+
+		if (slot->pid != leader)
+			continue;
+		SpinLockAcquire(&slot->mutex);
+		for (int j = 0; j < TQ_SLOT_PARALLEL_PIDS; j++)
+		{
+			if (slot->parallel_pids[j] == MyProcPid)
+				break;
+			if (slot->parallel_pids[j] == 0)
+			{
+				slot->parallel_pids[j] = MyProcPid;
+				break;
+			}
+		}
+		SpinLockRelease(&slot->mutex);
 	}
 }
 
@@ -204,6 +271,7 @@ tq_slot_begin_task(const char *handler, const char *queue, int64 task_id,
 	slot->started_at = now;
 	copy_text(slot->handler, handler, handler_len);
 	copy_text(slot->queue, queue, queue_len);
+	memset(slot->parallel_pids, 0, sizeof(slot->parallel_pids));
 	slot->progress = -1;
 	slot->message[0] = '\0';
 	slot->state = TQ_SLOT_BUSY;

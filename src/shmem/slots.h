@@ -24,9 +24,11 @@
 #include "datatype/timestamp.h"
 #include "storage/latch.h"
 #include "storage/spin.h"
+#include "utils/elog.h"
 
 #define TQ_SLOT_TEXT_LEN	128
 #define TQ_SLOT_MESSAGE_LEN 256
+#define TQ_SLOT_PARALLEL_PIDS 8
 
 typedef enum TqSlotState
 {
@@ -62,6 +64,8 @@ typedef struct TqSlot
 	double		progress;		/* negative: none reported */
 	char		message[TQ_SLOT_MESSAGE_LEN];
 
+	int			parallel_pids[TQ_SLOT_PARALLEL_PIDS];	/* parallel workers of the task */
+
 	/* How its process ended. */
 	bool		terminated;		/* by pg_terminate_backend() */
 	bool		stopped;		/* told to stop beside a crash or at a shutdown: not guilty */
@@ -71,6 +75,8 @@ typedef struct TqSlot
 
 extern void tq_slots_map(void);		/* postmaster, while preloading */
 extern void tq_slots_restart(void); /* postmaster, at start and after a crash */
+extern void tq_slots_witness(const ErrorData *edata);	/* postmaster: its own log messages */
+extern void tq_slots_enter_parallel_worker(void);	/* parallel worker: into the leader's slot */
 
 extern int	tq_slot_count(void);
 extern TqSlot *tq_slot(int index);
