@@ -16,17 +16,18 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "api/access.h"
 #include "api/arg.h"
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/owner.h"
 #include "dag/engine.h"
 #include "handler/args.h"
 #include "handler/registry.h"
 #include "run/cancel.h"
-#include "shmem/claims.h"
 #include "store/history.h"
 #include "store/option.h"
 #include "store/queue.h"
@@ -75,25 +76,6 @@ refuse_for_step(const TqOutcome *outcome, const char *what)
 					outcome->task_id, what)));
 }
 
-/*
- * Lock a task that waits; NULL if it is running or has ended.  A row that
- * another short transaction holds is waited for, that of a running task not.
- */
-static TqTask *
-lock_waiting_task(int64 task_id)
-{
-	TqTask	   *task;
-	TqClaim		claim;
-	TqLockResult result = tq_task_lock(task_id, TQ_LOCK_SKIP, &task);
-
-	if (result == TQ_LOCK_BUSY && !tq_claim_find(task_id, &claim))
-		result = tq_task_lock(task_id, TQ_LOCK_WAIT, &task);
-	if (result != TQ_LOCKED || task->state == TQ_TASK_RUNNING ||
-		tq_claim_find(task_id, &claim))
-		return NULL;
-	return task;
-}
-
 static void
 alteration_arguments(FunctionCallInfo fcinfo, TqAlteration *alteration)
 {
@@ -132,11 +114,22 @@ tq_alter_task(PG_FUNCTION_ARGS)
 		(void) tq_queue_find(alteration.queue, false);
 	if (alteration.args != NULL)
 		check_args(outcome.handler, alteration.args);
-	task = outcome.live ? lock_waiting_task(task_id) : NULL;
-	if (task == NULL)
+	if (!outcome.live || tq_cancel_lock(task_id, &task) != TQ_LOCKED)
 		PG_RETURN_BOOL(false);
 	tq_task_alter(task, &alteration);
 	PG_RETURN_BOOL(true);
+}
+
+/*
+ * A task is looked up as of now, but changed with the transaction's snapshot.
+ */
+static void
+check_serialization(void)
+{
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access: the task ended after the transaction began")));
 }
 
 static pg_noreturn void
@@ -194,6 +187,7 @@ tq_requeue_task(PG_FUNCTION_ARGS)
 			check_args(outcome.handler, requeue.args);
 		if (!tq_requeue(task_id, &requeue))
 		{
+			check_serialization();
 			/* Somebody was faster. */
 			tq_access_find_task(task_id, caller, &outcome);
 			refuse_requeue(&outcome);
@@ -222,7 +216,7 @@ tq_requeue_failed_tasks(PG_FUNCTION_ARGS)
 		tq_handler_unpin(tq_handler_find(filter.handler, false));
 	if (filter.queue != NULL)
 		(void) tq_queue_find(filter.queue, false);
-	nsteps = tq_failed_steps(&filter, &steps);
+	nsteps = OidIsValid(get_relname_relid("dag", tq_schema_oid())) ? tq_failed_steps(&filter, &steps) : 0;
 	for (int i = 0; i < nsteps; i++)
 		tq_dag_retry_task_step(steps[i].dag_key, steps[i].step_no);
 	PG_RETURN_INT64(tq_requeue_failed(&filter) + nsteps);
@@ -254,7 +248,10 @@ tq_delete_task(PG_FUNCTION_ARGS)
 				 errhint("Cancel it first, or use force => true.")));
 	if (outcome.live && tq_cancel_and_discard(task_id, caller))
 		PG_RETURN_BOOL(true);
-	PG_RETURN_BOOL(tq_history_forget(task_id));
+	if (tq_history_forget(task_id))
+		PG_RETURN_BOOL(true);
+	check_serialization();
+	PG_RETURN_BOOL(false);
 }
 
 PG_FUNCTION_INFO_V1(tq_purge_dead_letters);

@@ -8,7 +8,8 @@
  * row is locked only if that is possible at once; if it is not and there is a
  * claim, the task is running, and the cancel becomes a row of table
  * cancel_request, which takes effect at commit.  A row that is locked without
- * a claim belongs to another short transaction: wait for it and look again.
+ * a claim belongs to another short transaction, or to a worker that has not
+ * come to its claim yet: give the latter a moment, then wait for the former.
  *
  * Claims of other sessions are visible only with the preloaded library.
  * Without it a task that another session drains is waited for.
@@ -19,13 +20,80 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
+#include "base/clock.h"
 #include "run/cancel.h"
+#include "run/execute.h"
 #include "run/finish.h"
 #include "shmem/claims.h"
+#include "shmem/shmem.h"
 #include "shmem/xact.h"
 #include "store/cancel.h"
 #include "store/history.h"
 #include "store/task.h"
+
+/* How long a worker may take from the row lock to its claim: milliseconds, doubled from 1 up to this. */
+#define LONGEST_NAP_MS	64
+
+static TqLockResult
+lock_row(int64 task_id, TqTask **task)
+{
+	TqClaim		claim;
+
+	for (long nap = tq_shmem_available() ? 1 : LONGEST_NAP_MS + 1;; nap *= 2)
+	{
+		TqLockResult result = tq_task_lock(task_id, TQ_LOCK_SKIP, task);
+
+		if (result != TQ_LOCK_BUSY || tq_claim_find(task_id, &claim))
+			return result;
+		if (nap > LONGEST_NAP_MS)
+			break;
+		tq_clock_sleep(nap, tq_shmem_wait_event());
+	}
+	return tq_task_lock(task_id, TQ_LOCK_WAIT, task);
+}
+
+static bool
+is_executing_here(int64 task_id)
+{
+	for (TqRun *run = tq_current_run; run != NULL; run = run->outer)
+	{
+		if (run->task->task_id == task_id)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * With the row locked: is it being executed?  A claim outlives the execution
+ * until the outcome is committed; one of this very transaction does not count.
+ */
+static bool
+is_running(const TqTask *task)
+{
+	TqClaim		claim;
+
+	if (task->state == TQ_TASK_RUNNING)
+		return true;
+	if (!tq_claim_find(task->task_id, &claim))
+		return false;
+	return claim.external || claim.pid != MyProcPid || is_executing_here(task->task_id);
+}
+
+TqLockResult
+tq_cancel_lock(int64 task_id, TqTask **task)
+{
+	TqLockResult result = lock_row(task_id, task);
+
+	if (result != TQ_LOCKED)
+		return result;
+	if (is_running(*task))
+		return TQ_LOCK_BUSY;
+	if ((*task)->state == TQ_TASK_READY)
+		tq_xact_note_locked((*task)->lane, (*task)->priority, (*task)->run_at, task_id);
+	return TQ_LOCKED;
+}
 
 static void
 request_cancel(int64 task_id, const char *reason, Oid role, bool discard)
@@ -34,42 +102,27 @@ request_cancel(int64 task_id, const char *reason, Oid role, bool discard)
 	tq_xact_note_cancel(task_id);
 }
 
-static void
-cancel_locked(TqTask *task, const char *reason, Oid role, bool discard)
-{
-	TqAttempt	attempt = {.number = task->attempt};
-	TqClaim		claim;
-
-	if (task->state == TQ_TASK_RUNNING || tq_claim_find(task->task_id, &claim))
-	{
-		request_cancel(task->task_id, reason, role, discard);
-		return;
-	}
-	tq_finish_canceled(task, &attempt, reason);
-	if (discard)
-		(void) tq_history_forget(task->task_id);
-}
-
 static bool
 cancel_task(int64 task_id, const char *reason, Oid role, bool discard)
 {
 	TqTask	   *task;
-	TqClaim		claim;
-	TqLockResult result = tq_task_lock(task_id, TQ_LOCK_SKIP, &task);
+	TqAttempt	attempt = {0};
 
 	tq_xact_forbid_prepare("cancel()");
-	if (result == TQ_LOCK_BUSY)
+	switch (tq_cancel_lock(task_id, &task))
 	{
-		if (tq_claim_find(task_id, &claim))
-		{
+		case TQ_LOCK_GONE:
+			return false;
+		case TQ_LOCK_BUSY:
 			request_cancel(task_id, reason, role, discard);
 			return true;
-		}
-		result = tq_task_lock(task_id, TQ_LOCK_WAIT, &task);
+		case TQ_LOCKED:
+			break;
 	}
-	if (result != TQ_LOCKED)
-		return false;
-	cancel_locked(task, reason, role, discard);
+	attempt.number = task->attempt;
+	tq_finish_canceled(task, &attempt, reason);
+	if (discard)
+		(void) tq_history_forget(task_id);
 	return true;
 }
 

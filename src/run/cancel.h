@@ -10,6 +10,14 @@
 
 #include "postgres.h"
 
+#include "store/task.h"
+
+/*
+ * Lock the row of a waiting task.  TQ_LOCK_BUSY: it is running; that is not
+ * waited for.  If the transaction aborts, workers will find the task again.
+ */
+extern TqLockResult tq_cancel_lock(int64 task_id, TqTask **task);
+
 /*
  * True: the task is canceled, or, if it is being executed, will be when the
  * caller's transaction commits.  False: no such live task.  Rights are the
