@@ -148,10 +148,11 @@ belongs_to_caller(const TqRun *run, const ErrorData *error)
 	return false;
 }
 
-/* Errors pass that are the caller's business, or the machinery's. */
-static pg_noinline void
-try_task(Execution *execution)
+/* One execution, with its reruns; the outcome is recorded.  Errors pass that are the caller's business, or the machinery's. */
+static void
+try_task(void *arg)
 {
+	Execution  *execution = arg;
 	TqRun	   *run = &execution->run;
 	TqCallMode	mode = execution->task->enqueuer == execution->drain->caller ?
 		TQ_CALL_IN_CALLER : TQ_CALL_RESTRICTED;
@@ -182,21 +183,14 @@ try_task(Execution *execution)
 	}
 }
 
-/* One execution, with its reruns; the outcome is recorded. */
-static TqError *
-run_task(Execution *execution)
+/* After the execution, however it ended. */
+static void
+leave_task(void *arg)
 {
-	PG_TRY();
-	{
-		try_task(execution);
-	}
-	PG_FINALLY();
-	{
-		tq_run_end(&execution->run);
-		release_claim(execution);
-	}
-	PG_END_TRY();
-	return execution->state == TQ_TASK_DONE ? NULL : execution->run.error;
+	Execution  *execution = arg;
+
+	tq_run_end(&execution->run);
+	release_claim(execution);
 }
 
 static void
@@ -227,7 +221,7 @@ tq_drain(const TqDrainOptions *options, TqDrainReport report, void *arg)
 	while (options->max_tasks < 0 || executions < options->max_tasks)
 	{
 		Execution  *execution;
-		TqError    *error;
+		const TqError *error;
 
 		MemoryContextReset(scratch);
 		MemoryContextSwitchTo(scratch);
@@ -236,7 +230,8 @@ tq_drain(const TqDrainOptions *options, TqDrainReport report, void *arg)
 		execution->drain = &drain;
 		if (!find_task(execution))
 			break;
-		error = run_task(execution);
+		tq_ensure(try_task, leave_task, execution);
+		error = execution->state == TQ_TASK_DONE ? NULL : execution->run.error;
 		if (execution->state == TQ_TASK_SCHEDULED)
 			exclude(&drain, execution->task->task_id);
 		if (execution->state == '\0')
