@@ -201,9 +201,16 @@ tq_validate_args(PG_FUNCTION_ARGS)
 {
 	TqHandler  *handler = tq_handler_find(tq_arg_required_text(fcinfo, 0, "handler"), false);
 
-	tq_handler_require_function(handler);
-	tq_args_check(&handler->signature, json_argument(fcinfo, 1), NULL);
-	tq_handler_unpin(handler);
+	PG_TRY();
+	{
+		tq_handler_require_function(handler);
+		tq_args_check(&handler->signature, json_argument(fcinfo, 1), NULL);
+	}
+	PG_FINALLY();
+	{
+		tq_handler_unpin(handler);
+	}
+	PG_END_TRY();
 	PG_RETURN_VOID();
 }
 
@@ -211,11 +218,18 @@ Datum
 tq_call_handler(PG_FUNCTION_ARGS)
 {
 	TqHandler  *handler = tq_handler_find(tq_arg_required_text(fcinfo, 0, "handler"), false);
-	Jsonb	   *result;
+	Jsonb	   *volatile result = NULL;
 
-	result = tq_handler_call(handler, json_argument(fcinfo, 1), GetUserId(),
-							 TQ_CALL_DIRECT, CurrentMemoryContext);
-	tq_handler_unpin(handler);
+	PG_TRY();
+	{
+		result = tq_handler_call(handler, json_argument(fcinfo, 1), GetUserId(),
+								 TQ_CALL_DIRECT, CurrentMemoryContext);
+	}
+	PG_FINALLY();
+	{
+		tq_handler_unpin(handler);
+	}
+	PG_END_TRY();
 	if (result == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);

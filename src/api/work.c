@@ -21,6 +21,7 @@
 #include "base/owner.h"
 #include "run/execute.h"
 #include "run/inline.h"
+#include "run/serve.h"
 #include "shmem/claims.h"
 #include "shmem/slots.h"
 #include "store/queue.h"
@@ -90,20 +91,11 @@ put_time(Datum *values, bool *nulls, int i, TimestampTz time)
 	values[i] = TimestampTzGetDatum(time);
 }
 
-Datum
-tq_sql_current_task(PG_FUNCTION_ARGS)
+static void
+describe_run(const TqRun *run, Datum *values, bool *nulls)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	TqRun	   *run = tq_run_in_handler();
-	Datum		values[14] = {0};
-	bool		nulls[14] = {false};
-	TqTask	   *task;
+	const TqTask *task = run->task;
 
-	InitMaterializedSRF(fcinfo, 0);
-	if (run == NULL)
-		return (Datum) 0;
-	task = run->task;
-	nulls[0] = task->task_id == 0;
 	values[0] = Int64GetDatum(task->task_id);
 	put_text(values, nulls, 1, task->handler);
 	put_text(values, nulls, 2, task->queue);
@@ -120,6 +112,36 @@ tq_sql_current_task(PG_FUNCTION_ARGS)
 	nulls[12] = task->labels == 0;
 	values[12] = task->labels;
 	put_time(values, nulls, 13, task->has_fire_time ? task->fire_time : 0);
+}
+
+/* A handler that call_handler() runs has no task: only what is known of it is shown. */
+static void
+describe_direct(const TqHandler *handler, Datum *values, bool *nulls)
+{
+	memset(nulls, true, 14 * sizeof(bool));
+	put_text(values, nulls, 1, handler->name);
+	put_text(values, nulls, 2, handler->queue);
+	values[3] = Int32GetDatum(1);
+	nulls[3] = false;
+	put_text(values, nulls, 6, TQ_INLINE_WORKER);
+}
+
+Datum
+tq_sql_current_task(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	const TqHandler *direct = tq_call_direct_handler();
+	const TqRun *run = tq_run_in_handler();
+	Datum		values[14] = {0};
+	bool		nulls[14] = {false};
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (direct != NULL)
+		describe_direct(direct, values, nulls);
+	else if (run != NULL)
+		describe_run(run, values, nulls);
+	else
+		return (Datum) 0;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	return (Datum) 0;
 }
@@ -136,7 +158,7 @@ tq_sql_progress(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("progress fraction must be between 0 and 1")));
-	if (tq_run_in_handler())
+	if (tq_run_in_handler() && tq_call_direct_handler() == NULL)
 		tq_slot_progress(fraction, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	PG_RETURN_VOID();
 }
@@ -154,6 +176,8 @@ tq_sql_snooze(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("snooze delay must not be negative")));
+	if (tq_call_direct_handler() != NULL)
+		PG_RETURN_VOID();
 	if (run == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -58,7 +58,7 @@ tq_error_to_datum(const TqError *error)
 	return HeapTupleGetDatum(tuple);
 }
 
-/* At most a third of the name may differ. */
+/* At most a third of the name may differ, and never all of it; case hardly counts. */
 const char *
 tq_error_closest(const char *name, const char *const *candidates, int n)
 {
@@ -76,7 +76,9 @@ tq_error_closest(const char *name, const char *const *candidates, int n)
 		distance = varstr_levenshtein_less_equal(name, strlen(name),
 												 candidates[i], strlen(candidates[i]),
 												 1, 1, 1, limit - 1, true);
-		if (distance < limit)
+		if (pg_strcasecmp(name, candidates[i]) == 0)
+			distance = 0;
+		if (distance < limit && distance < strlen(name))
 		{
 			limit = distance;
 			best = candidates[i];

@@ -42,3 +42,19 @@ tq_protect(void (*function) (void *arg), void *arg)
 	CurrentResourceOwner = owner;
 	return error;
 }
+
+void
+tq_ensure(void (*function) (void *arg), void (*cleanup) (void *arg), void *arg)
+{
+	PG_TRY();
+	{
+		function(arg);
+	}
+	PG_CATCH();
+	{
+		cleanup(arg);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	cleanup(arg);
+}

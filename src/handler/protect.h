@@ -18,4 +18,7 @@
  */
 extern ErrorData *tq_protect(void (*function) (void *arg), void *arg);
 
+/* Call function(arg), then cleanup(arg) whether it raised or not; errors pass. */
+extern void tq_ensure(void (*function) (void *arg), void (*cleanup) (void *arg), void *arg);
+
 #endif

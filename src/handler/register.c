@@ -200,15 +200,20 @@ owner_of_name(const char *name, const StoredFunction *stored)
 	return owner;
 }
 
+/* alias: it was to be an alias, which replaces nothing. */
 static pg_noreturn void
-raise_taken(const char *name, const Owner *owner)
+raise_taken(const char *name, bool alias, const Owner *owner)
 {
-	if (!owner->main_name)
+	if (alias || !owner->main_name)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("name \"%s\" is taken", name),
+				 owner->main_name ?
+				 errdetail("It is the name of a handler.") :
 				 errdetail("It is an alias of handler \"%s\".", owner->handler),
-				 errhint("To give the alias up, register that handler again without it, with or_replace => true.")));
+				 owner->main_name ?
+				 errhint("Remove that handler with unregister_handler().") :
+				 errhint("Register that handler again without it, with or_replace => true.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_OBJECT),
 			 errmsg("handler \"%s\" already exists", name),
@@ -228,14 +233,14 @@ check_taken(const TqRegistration *registration, const StoredFunction *stored)
 	if (owner.handler_id != 0)
 	{
 		if (!owner.main_name || !registration->or_replace)
-			raise_taken(registration->name, &owner);
+			raise_taken(registration->name, false, &owner);
 		replaced = owner.handler_id;
 	}
 	for (int i = 0; i < registration->naliases; i++)
 	{
 		owner = owner_of_name(registration->aliases[i], stored);
 		if (owner.handler_id != 0 && owner.handler_id != replaced)
-			raise_taken(registration->aliases[i], &owner);
+			raise_taken(registration->aliases[i], true, &owner);
 	}
 	return replaced;
 }

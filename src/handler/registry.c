@@ -387,6 +387,8 @@ tq_handler_find(const char *name, bool missing_ok)
 	NameEntry  *entry;
 	TqHandler  *handler;
 
+	/* A long transaction must hear of changes, too; costs next to nothing if there are none. */
+	AcceptInvalidationMessages();
 	if (unlikely(names == NULL))
 		make_names();
 	if (unlikely(any_stale))

@@ -148,54 +148,49 @@ belongs_to_caller(const TqRun *run, const ErrorData *error)
 	return false;
 }
 
+/* One execution, with its reruns; the outcome is recorded.  Errors pass that are the caller's business, or the machinery's. */
 static void
-raise_to_caller(Execution *execution, ErrorData *error)
+try_task(void *arg)
 {
-	tq_run_end(&execution->run);
-	release_claim(execution);
-	ReThrowError(error);
-}
-
-/* One execution, with its reruns; the outcome is recorded. */
-static TqError *
-run_task(Execution *execution)
-{
-	TqTask	   *task = execution->task;
-	TqCallMode	mode = task->enqueuer == execution->drain->caller ?
+	Execution  *execution = arg;
+	TqRun	   *run = &execution->run;
+	TqCallMode	mode = execution->task->enqueuer == execution->drain->caller ?
 		TQ_CALL_IN_CALLER : TQ_CALL_RESTRICTED;
-	TqError    *task_error = NULL;
 
 	for (int reruns = 0;; reruns++)
 	{
-		TqRun	   *run = &execution->run;
 		ErrorData  *error;
 
-		tq_run_begin(run, task, TQ_INLINE_WORKER, mode);
+		tq_run_begin(run, execution->task, TQ_INLINE_WORKER, mode);
 		error = tq_protect(execute, execution);
 		if (error == NULL)
-		{
-			task_error = run->error;
-			break;
-		}
+			return;
 		run->in_handler = false;
-		if (tq_claim_cancel_requested(task->task_id))
+		if (tq_claim_cancel_requested(execution->task->task_id))
 			run->interrupt = TQ_INTERRUPT_CANCEL;
 		if (belongs_to_caller(run, error))
-			raise_to_caller(execution, error);
+			ReThrowError(error);
 		if (reruns < TQ_MAX_RERUNS && tq_run_may_rerun(run, error))
 		{
 			tq_run_end(run);
 			continue;
 		}
-		task_error = tq_run_error(run, error);
-		if (task_error == NULL)
-			raise_to_caller(execution, error);
-		execution->state = tq_run_record_failure(run, task_error);
-		break;
+		run->error = tq_run_error(run, error);
+		if (run->error == NULL)
+			ReThrowError(error);
+		execution->state = tq_run_record_failure(run, run->error);
+		return;
 	}
+}
+
+/* After the execution, however it ended. */
+static void
+leave_task(void *arg)
+{
+	Execution  *execution = arg;
+
 	tq_run_end(&execution->run);
 	release_claim(execution);
-	return execution->state == TQ_TASK_DONE ? NULL : task_error;
 }
 
 static void
@@ -226,7 +221,7 @@ tq_drain(const TqDrainOptions *options, TqDrainReport report, void *arg)
 	while (options->max_tasks < 0 || executions < options->max_tasks)
 	{
 		Execution  *execution;
-		TqError    *error;
+		const TqError *error;
 
 		MemoryContextReset(scratch);
 		MemoryContextSwitchTo(scratch);
@@ -235,7 +230,8 @@ tq_drain(const TqDrainOptions *options, TqDrainReport report, void *arg)
 		execution->drain = &drain;
 		if (!find_task(execution))
 			break;
-		error = run_task(execution);
+		tq_ensure(try_task, leave_task, execution);
+		error = execution->state == TQ_TASK_DONE ? NULL : execution->run.error;
 		if (execution->state == TQ_TASK_SCHEDULED)
 			exclude(&drain, execution->task->task_id);
 		if (execution->state == '\0')
