@@ -13,6 +13,7 @@
 
 #include "postgres.h"
 
+#include "store/dag.h"
 #include "store/history.h"
 #include "store/task.h"
 
@@ -25,15 +26,24 @@
 extern bool tq_dag_step_ended(const TqTask *task, const TqEnd *end);
 
 /*
- * requeue() of a step's dead letter: what retry_step() does.  Raises 55000 if
- * the step is not failed, or its DAG is canceled.
+ * The attempt of a step succeeded without ending its task (snooze): the steps
+ * it added become part of the DAG.  False: as above.
  */
-extern void tq_dag_retry_task_step(int64 dag_key, int32 step_no);
+extern bool tq_dag_step_snoozed(const TqTask *task);
 
 /* The retry policy of the task's DAG (a retry_policy), or 0. */
 extern Datum tq_dag_retry_policy(const TqTask *task);
 
 /* Ids shown by current_task() and dequeue(); false if the DAG is gone. */
 extern bool tq_dag_names(const TqTask *task, char **dag_id, char **step_id);
+
+/* retry_step() for requeue(): 55000 if the step is not failed or its DAG is canceled. */
+extern void tq_dag_retry_task_step(int64 dag_key, int32 step_no);
+
+/* Remove some ended DAGs whose keeping time is over: how many. */
+extern int64 tq_dag_expire(void);
+
+/* The DAG has ended: notify reply_to. */
+extern void tq_dag_announce_end(const TqDag *dag);
 
 #endif

@@ -151,6 +151,8 @@ extern void tq_task_mark_running(TqTask *task);
  */
 typedef struct TqNewTask
 {
+	int64		task_id;		/* of its earlier life; 0: a new one */
+	int32		gen;			/* 0, or that of its earlier life plus one */
 	const char *handler;
 	bool		external;		/* the kind of its handler, for the lane */
 	const char *queue;
@@ -184,6 +186,7 @@ typedef struct TqTaskWriter TqTaskWriter;
 
 extern TqTaskWriter *tq_task_write_begin(void);
 extern int64 tq_task_write(TqTaskWriter *writer, Datum *values, bool *nulls);
+extern int64 tq_task_write_as(TqTaskWriter *writer, int64 task_id, Datum *values, bool *nulls);
 extern void tq_task_write_end(TqTaskWriter *writer);
 
 /* The lane that a task of this session goes to, by the setting task_queue.execution. */

@@ -85,7 +85,7 @@ fill_row(TaskRow *row, const TqNewTask *task, TimestampTz now, TimestampTz run_a
 	set(row, TQ_COL_LANE, Int64GetDatum(lane));
 	set(row, TQ_COL_PRIORITY, Int32GetDatum(task->priority));
 	set(row, TQ_COL_ATTEMPT, Int32GetDatum(0));
-	set(row, TQ_COL_GEN, Int32GetDatum(0));
+	set(row, TQ_COL_GEN, Int32GetDatum(task->gen));
 	set(row, TQ_COL_ENQUEUER, ObjectIdGetDatum(task->enqueuer));
 	set(row, TQ_COL_STATE, CharGetDatum(state));
 	set_text(row, TQ_COL_HANDLER, task->handler);
@@ -106,7 +106,10 @@ tq_task_insert(const TqNewTask *task)
 
 	fill_row(&row, task, now, run_at, lane);
 	writer = tq_task_write_begin();
-	task_id = tq_task_write(writer, row.values, row.nulls);
+	if (task->task_id != 0)
+		task_id = tq_task_write_as(writer, task->task_id, row.values, row.nulls);
+	else
+		task_id = tq_task_write(writer, row.values, row.nulls);
 	tq_task_write_end(writer);
 	if (run_at > now)
 		tq_xact_note_due(run_at);

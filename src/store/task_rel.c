@@ -189,12 +189,17 @@ tq_task_write_end(TqTaskWriter *writer)
 int64
 tq_task_write(TqTaskWriter *writer, Datum *values, bool *nulls)
 {
-	TupleTableSlot *slot = writer->slot;
-	int64		task_id;
-
 	if (!OidIsValid(sequence_oid))
 		sequence_oid = tq_relation_oid("task_task_id_seq");
-	task_id = nextval_internal(sequence_oid, false);
+	return tq_task_write_as(writer, nextval_internal(sequence_oid, false), values, nulls);
+}
+
+/* The same for a task that lives again, under the id it had. */
+int64
+tq_task_write_as(TqTaskWriter *writer, int64 task_id, Datum *values, bool *nulls)
+{
+	TupleTableSlot *slot = writer->slot;
+
 	values[TQ_COL_TASK_ID - 1] = Int64GetDatum(task_id);
 	nulls[TQ_COL_TASK_ID - 1] = false;
 

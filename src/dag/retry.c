@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * retry.c
+ *	  Running a failed step again.
+ *
+ * The step and what was skipped because of it go back to pending; then all
+ * countdowns of the DAG are made anew from the states of its steps, which
+ * tells what is ready, and what another failure still forbids.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/clock.h"
+#include "dag/cascade.h"
+#include "dag/dag.h"
+#include "dag/engine.h"
+#include "shmem/xact.h"
+
+static void
+put_back(TqDag *dag, const TqStepInfo *step)
+{
+	TqUncountedStep *pending;
+	int			n;
+
+	if (step->state != TQ_STEP_FAILED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot retry step \"%s\" of DAG \"%s\"", step->step_id, dag->dag_id),
+				 errdetail("Its state is %s; only a failed step can be retried.",
+						   tq_step_state_name(step->state))));
+	if (dag->state == TQ_DAG_CANCELED)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("cannot retry step \"%s\" of DAG \"%s\"", step->step_id, dag->dag_id),
+				 errdetail("The DAG was canceled.")));
+
+	tq_step_put_back(dag->dag_key, step->step_no);
+	if (tq_dag_state_is_final(dag->state))
+		tq_dag_set_state(dag, TQ_DAG_RUNNING, tq_clock_now(), NULL);
+	tq_dag_recount(dag);
+	n = tq_step_list_uncounted(dag->dag_key, TQ_STEP_PENDING, 0, &pending);
+	for (int i = 0; i < n; i++)
+		tq_dag_count_step(dag->dag_key, &pending[i]);
+	tq_dag_start_counted(dag, pending, n);
+}
+
+void
+tq_dag_retry(const char *dag_id, const char *step_id, Oid caller)
+{
+	TqDag	   *dag = tq_dag_open(dag_id, caller, false);
+	TqStepInfo *step = tq_step_info_by_id(dag->dag_key, step_id);
+
+	if (step == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("step \"%s\" of DAG \"%s\" does not exist", step_id, dag_id)));
+	put_back(dag, step);
+}
+
+/* The caller has looked at the right to the step's task. */
+void
+tq_dag_retry_task_step(int64 dag_key, int32 step_no)
+{
+	TqDag	   *dag;
+	TqStepInfo *step;
+
+	tq_dag_lock(dag_key, true);
+	dag = tq_dag_load(dag_key);
+	if (dag == NULL || tq_step_infos(dag_key, 1, &step_no, &step) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the DAG of this task was deleted")));
+	put_back(dag, step);
+}

@@ -1,0 +1,402 @@
+/*-------------------------------------------------------------------------
+ *
+ * dag_row.c
+ *	  Rows of DAGs and the counters of their open steps.
+ *
+ * The counter is in the DAG's row, or in TQ_DAG_SLICES rows of dag_counter if
+ * the DAG is sliced: then the row of the DAG counts those that are above zero,
+ * and whoever brings one to zero counts that down.  These rows are the last
+ * that a step's end changes.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "store/dag.h"
+#include "store/plans.h"
+
+bool
+tq_dag_find(const char *dag_id, int64 *dag_key, Oid *submitter)
+{
+	static TqPlan plan =
+		TQ_PLAN("SELECT d.dag_key, d.submitter FROM task_queue.dag AS d WHERE d.dag_id = $1",
+				TEXTOID);
+	Datum		values[] = {CStringGetTextDatum(dag_id)};
+	TqSpi		spi;
+	bool		found;
+
+	tq_spi_begin(&spi);
+	found = tq_plan_run(&plan, values, NULL) == 1;
+	if (found)
+	{
+		*dag_key = tq_row_int64(0, 0);
+		*submitter = tq_row_oid(0, 1);
+	}
+	tq_spi_end(&spi);
+	return found;
+}
+
+static Datum
+copy_column(int column, MemoryContext context)
+{
+	bool		isnull;
+
+	return tq_row_copy(0, column, context, &isnull);
+}
+
+TqDag *
+tq_dag_load(int64 dag_key)
+{
+	static TqPlan plan =
+		TQ_PLAN("SELECT d.dag_id, d.state, d.dynamic, d.sliced, d.submitter, d.labels, d.retry_policy,"
+				" d.trace_ctx, d.active_breakpoints, d.reply_to, d.keep_us"
+				" FROM task_queue.dag AS d WHERE d.dag_key = $1", INT8OID);
+	Datum		values[] = {Int64GetDatum(dag_key)};
+	TqDag	   *dag = NULL;
+	TqSpi		spi;
+
+	tq_spi_begin(&spi);
+	if (tq_plan_run(&plan, values, NULL) == 1)
+	{
+		dag = MemoryContextAllocZero(spi.caller, sizeof(TqDag));
+		dag->dag_key = dag_key;
+		dag->dag_id = tq_row_text(0, 0, spi.caller);
+		dag->state = tq_row_char(0, 1);
+		dag->dynamic = tq_row_bool(0, 2);
+		dag->sliced = tq_row_bool(0, 3);
+		dag->submitter = tq_row_oid(0, 4);
+		dag->labels = copy_column(5, spi.caller);
+		dag->retry_policy = copy_column(6, spi.caller);
+		dag->trace_ctx = (Jsonb *) DatumGetPointer(copy_column(7, spi.caller));
+		dag->active_breakpoints = copy_column(8, spi.caller);
+		dag->reply_to = tq_row_text(0, 9, spi.caller);
+		dag->keep_us = tq_row_is_null(0, 10) ? -1 : tq_row_int64(0, 10);
+	}
+	tq_spi_end(&spi);
+	return dag;
+}
+
+/*
+ * A transaction that sees the database as it was when it began could take a
+ * DAG for running that has been paused or canceled since.
+ */
+void
+tq_dag_check_snapshot(int64 dag_key)
+{
+	static TqPlan plan =
+		TQ_PLAN("SELECT 1 FROM task_queue.dag AS d WHERE d.dag_key = $1 AND d.state = 'x'", INT8OID);
+	Datum		values[] = {Int64GetDatum(dag_key)};
+	Snapshot	latest;
+	bool		running;
+	bool		was_running;
+	TqSpi		spi;
+
+	if (!IsolationUsesXactSnapshot())
+		return;
+	tq_spi_begin(&spi);
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	running = tq_plan_query(&plan, values, NULL, latest) > 0;
+	UnregisterSnapshot(latest);
+	was_running = tq_plan_run(&plan, values, NULL) > 0;
+	tq_spi_end(&spi);
+	if (was_running && !running)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to concurrent update")));
+}
+
+/* Sets dag_key; false if the id is taken. */
+bool
+tq_dag_insert(TqDag *dag, TimestampTz created_at, int32 open)
+{
+	static TqPlan plan =
+		TQ_PLAN("INSERT INTO task_queue.dag (open, bad, sliced, state, submitter, created_at, keep_us, dag_id,"
+				" labels, active_breakpoints, retry_policy, trace_ctx, reply_to)"
+				" VALUES ($1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+				" ON CONFLICT (dag_id) DO NOTHING RETURNING dag_key",
+				INT4OID, BOOLOID, CHAROID, OIDOID, TIMESTAMPTZOID, INT8OID, TEXTOID,
+				TEXTARRAYOID, TEXTARRAYOID, TQ_RETRY_POLICY_TYPE, JSONBOID, TEXTOID);
+	Datum		values[] = {
+		Int32GetDatum(open), BoolGetDatum(dag->sliced), CharGetDatum(dag->state),
+		ObjectIdGetDatum(dag->submitter), TimestampTzGetDatum(created_at),
+		Int64GetDatum(dag->keep_us), CStringGetTextDatum(dag->dag_id),
+		dag->labels, dag->active_breakpoints, dag->retry_policy,
+		PointerGetDatum(dag->trace_ctx),
+		dag->reply_to ? CStringGetTextDatum(dag->reply_to) : (Datum) 0
+	};
+	bool		nulls[lengthof(values)] = {0};
+	TqSpi		spi;
+	bool		inserted;
+
+	nulls[5] = dag->keep_us < 0;
+	for (int i = 7; i < lengthof(values); i++)
+		nulls[i] = values[i] == (Datum) 0;
+
+	tq_spi_begin(&spi);
+	inserted = tq_plan_run(&plan, values, nulls) == 1;
+	if (inserted)
+		dag->dag_key = tq_row_int64(0, 0);
+	tq_spi_end(&spi);
+	return inserted;
+}
+
+/* Also finished_at and expires_at, or paused_at, as the state has it. */
+void
+tq_dag_set_state(TqDag *dag, char state, TimestampTz now, const char *reason)
+{
+	static TqPlan plan =
+		TQ_PLAN("UPDATE task_queue.dag SET state = $2, cancel_reason = $4,"
+				" paused_at = CASE WHEN $2 = 'h' THEN $3 END,"
+				" finished_at = CASE WHEN $2 IN ('d', 'f', 'c') THEN $3 END,"
+				" expires_at = CASE WHEN $2 IN ('d', 'f', 'c') THEN $3 + keep_us * interval '1 microsecond' END"
+				" WHERE dag_key = $1", INT8OID, CHAROID, TIMESTAMPTZOID, TEXTOID);
+	Datum		values[] = {
+		Int64GetDatum(dag->dag_key), CharGetDatum(state), TimestampTzGetDatum(now),
+		reason ? CStringGetTextDatum(reason) : (Datum) 0
+	};
+	bool		nulls[lengthof(values)] = {0};
+	TqSpi		spi;
+
+	nulls[3] = reason == NULL;
+	tq_spi_begin(&spi);
+	if (tq_plan_run(&plan, values, nulls) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("DAG \"%s\" was deleted", dag->dag_id)));
+	tq_spi_end(&spi);
+	dag->state = state;
+}
+
+void
+tq_dag_mark_dynamic(TqDag *dag)
+{
+	static TqPlan plan =
+		TQ_PLAN("UPDATE task_queue.dag SET dynamic = true WHERE dag_key = $1", INT8OID);
+	Datum		values[] = {Int64GetDatum(dag->dag_key)};
+	TqSpi		spi;
+
+	if (dag->dynamic)
+		return;
+	tq_spi_begin(&spi);
+	(void) tq_plan_run(&plan, values, NULL);
+	tq_spi_end(&spi);
+	dag->dynamic = true;
+}
+
+/* Count open down in a slice; true if it is zero now, with what was bad in it added to *bad. */
+static bool
+subtract_slice(int64 dag_key, int16 slice, int32 open, int32 *bad)
+{
+	static TqPlan plan =
+		TQ_PLAN("UPDATE task_queue.dag_counter SET open = open - $3, bad = bad + $4"
+				" WHERE dag_key = $1 AND step_no = 0 AND slice = $2 RETURNING open, bad",
+				INT8OID, INT2OID, INT4OID, INT4OID);
+	Datum		values[] = {
+		Int64GetDatum(dag_key), Int16GetDatum(slice), Int32GetDatum(open), Int32GetDatum(*bad)
+	};
+
+	if (tq_plan_run(&plan, values, NULL) != 1 || tq_row_int32(0, 0) != 0)
+		return false;
+	*bad = tq_row_int32(0, 1);
+	return true;
+}
+
+/*
+ * Count ended steps down; true if none is open any more: then the DAG's row
+ * has got its final state, and dag->state too.
+ */
+bool
+tq_dag_subtract(TqDag *dag, int16 slice, int32 open, int32 bad, TimestampTz now)
+{
+	static TqPlan plan =
+		TQ_PLAN("UPDATE task_queue.dag SET open = open - $2, bad = bad + $3,"
+				" state = CASE WHEN open > $2 THEN state WHEN bad + $3 > 0 THEN 'f'::\"char\" ELSE 'd'::\"char\" END,"
+				" finished_at = CASE WHEN open <= $2 THEN $4 END,"
+				" expires_at = CASE WHEN open <= $2 THEN $4 + keep_us * interval '1 microsecond' END,"
+				" paused_at = CASE WHEN open > $2 THEN paused_at END"
+				" WHERE dag_key = $1 RETURNING open, state, dag_id, reply_to",
+				INT8OID, INT4OID, INT4OID, TIMESTAMPTZOID);
+	Datum		values[4];
+	TqSpi		spi;
+	bool		ended = false;
+
+	tq_spi_begin(&spi);
+	if (!dag->sliced || subtract_slice(dag->dag_key, slice, open, &bad))
+	{
+		values[0] = Int64GetDatum(dag->dag_key);
+		values[1] = Int32GetDatum(dag->sliced ? 1 : open);
+		values[2] = Int32GetDatum(bad);
+		values[3] = TimestampTzGetDatum(now);
+		if (tq_plan_run(&plan, values, NULL) == 1 && tq_row_int32(0, 0) <= 0)
+		{
+			ended = true;
+			dag->state = tq_row_char(0, 1);
+			dag->dag_id = tq_row_text(0, 2, spi.caller);
+			dag->reply_to = tq_row_text(0, 3, spi.caller);
+		}
+	}
+	tq_spi_end(&spi);
+	return ended;
+}
+
+void
+tq_dag_insert_slices(int64 dag_key, const int32 *open_by_slice)
+{
+	static TqPlan plan =
+		TQ_PLAN("INSERT INTO task_queue.dag_counter (dag_key, step_no, slice, open, bad, carry, carry_bad, home, dead)"
+				" SELECT $1, 0, u.i - 1, u.open, 0, 0, 0, 0, false"
+				" FROM pg_catalog.unnest($2) WITH ORDINALITY AS u (open, i)", INT8OID, INT4ARRAYOID);
+	Datum		values[2];
+	TqSpi		spi;
+
+	tq_spi_begin(&spi);
+	values[0] = Int64GetDatum(dag_key);
+	values[1] = tq_int4_array(TQ_DAG_SLICES, open_by_slice);
+	(void) tq_plan_run(&plan, values, NULL);
+	tq_spi_end(&spi);
+}
+
+/* An unsliced DAG grows: what it counts becomes the first slice. */
+void
+tq_dag_convert_to_slices(TqDag *dag)
+{
+	static TqPlan plan =
+		TQ_PLAN("WITH counted AS ("
+				"  INSERT INTO task_queue.dag_counter (dag_key, step_no, slice, open, bad, carry, carry_bad, home, dead)"
+				"  SELECT d.dag_key, 0, i, CASE WHEN i = 0 THEN d.open ELSE 0 END,"
+				"   CASE WHEN i = 0 THEN d.bad ELSE 0 END, 0, 0, 0, false"
+				"  FROM task_queue.dag AS d, pg_catalog.generate_series(0, $2 - 1) AS i WHERE d.dag_key = $1)"
+				" UPDATE task_queue.dag SET sliced = true, open = 1, bad = 0 WHERE dag_key = $1",
+				INT8OID, INT4OID);
+	Datum		values[] = {Int64GetDatum(dag->dag_key), Int32GetDatum(TQ_DAG_SLICES)};
+	TqSpi		spi;
+
+	tq_spi_begin(&spi);
+	(void) tq_plan_run(&plan, values, NULL);
+	tq_spi_end(&spi);
+	dag->sliced = true;
+}
+
+/* Count steps up that were added. */
+void
+tq_dag_add_open(TqDag *dag, const int32 *open_by_slice)
+{
+	static TqPlan plain =
+		TQ_PLAN("UPDATE task_queue.dag SET open = open + $2 WHERE dag_key = $1", INT8OID, INT4OID);
+	static TqPlan slices =
+		TQ_PLAN("UPDATE task_queue.dag_counter AS c SET open = c.open + u.open"
+				" FROM pg_catalog.unnest($2) WITH ORDINALITY AS u (open, i)"
+				" WHERE c.dag_key = $1 AND c.step_no = 0 AND c.slice = u.i - 1 AND u.open > 0"
+				" RETURNING c.open = u.open", INT8OID, INT4ARRAYOID);
+	Datum		values[2] = {Int64GetDatum(dag->dag_key)};
+	int32		risen = 0;
+	TqSpi		spi;
+
+	tq_spi_begin(&spi);
+	if (dag->sliced)
+	{
+		values[1] = tq_int4_array(TQ_DAG_SLICES, open_by_slice);
+		(void) tq_plan_run(&slices, values, NULL);
+		for (uint64 i = 0; i < SPI_processed; i++)
+			risen += tq_row_bool(i, 0);
+	}
+	else
+	{
+		for (int i = 0; i < TQ_DAG_SLICES; i++)
+			risen += open_by_slice[i];
+	}
+	if (risen > 0)
+	{
+		values[1] = Int32GetDatum(risen);
+		(void) tq_plan_run(&plain, values, NULL);
+	}
+	tq_spi_end(&spi);
+}
+
+/*
+ * Everything but live tasks.  The DAG's row goes first: of a DAG that is
+ * removed because it has ended (only_ended) and is being retried only one
+ * succeeds.  False: there is none (any more).
+ */
+bool
+tq_dag_delete_rows(int64 dag_key, bool only_ended)
+{
+	static TqPlan dag =
+		TQ_PLAN("DELETE FROM task_queue.dag WHERE dag_key = $1 AND (NOT $2 OR state IN ('d', 'f', 'c'))",
+				INT8OID, BOOLOID);
+	static TqPlan plans[] = {
+		TQ_PLAN("DELETE FROM task_queue.attempt AS a USING task_queue.dag_step AS s"
+				" WHERE s.dag_key = $1 AND a.task_id = s.task_id", INT8OID),
+		TQ_PLAN("DELETE FROM task_queue.history WHERE dag_key = $1", INT8OID),
+		TQ_PLAN("DELETE FROM task_queue.dag_signal WHERE dag_key = $1", INT8OID),
+		TQ_PLAN("DELETE FROM task_queue.dag_edge WHERE dag_key = $1", INT8OID),
+		TQ_PLAN("DELETE FROM task_queue.dag_counter WHERE dag_key = $1", INT8OID),
+		TQ_PLAN("DELETE FROM task_queue.dag_step WHERE dag_key = $1", INT8OID)
+	};
+	Datum		values[] = {Int64GetDatum(dag_key), BoolGetDatum(only_ended)};
+	TqSpi		spi;
+	bool		found;
+
+	tq_spi_begin(&spi);
+	found = tq_plan_run(&dag, values, NULL) == 1;
+	for (int i = 0; found && i < lengthof(plans); i++)
+		(void) tq_plan_run(&plans[i], values, NULL);
+	tq_spi_end(&spi);
+	return found;
+}
+
+bool
+tq_dag_names_of(int64 dag_key, int32 step_no, char **dag_id, char **step_id)
+{
+	static TqPlan plan =
+		TQ_PLAN("SELECT d.dag_id, s.step_id FROM task_queue.dag AS d, task_queue.dag_step AS s"
+				" WHERE d.dag_key = $1 AND s.dag_key = $1 AND s.step_no = $2", INT8OID, INT4OID);
+	Datum		values[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no)};
+	TqSpi		spi;
+	bool		found;
+
+	tq_spi_begin(&spi);
+	found = tq_plan_run(&plan, values, NULL) == 1;
+	if (found)
+	{
+		*dag_id = tq_row_text(0, 0, spi.caller);
+		*step_id = tq_row_text(0, 1, spi.caller);
+	}
+	tq_spi_end(&spi);
+	return found;
+}
+
+/*
+ * Ended DAGs that can go: with ended_before = 0 those whose keeping time is
+ * over, else those that ended before then and have all these labels (0: any).
+ */
+int
+tq_dag_list_removable(TimestampTz now, TimestampTz ended_before, Datum labels, int max,
+					  int64 **dag_keys)
+{
+	static TqPlan expired =
+		TQ_PLAN("SELECT d.dag_key FROM task_queue.dag AS d WHERE d.expires_at <= $1"
+				" ORDER BY d.expires_at LIMIT $2", TIMESTAMPTZOID, INT4OID);
+	static TqPlan ended =
+		TQ_PLAN("SELECT d.dag_key FROM task_queue.dag AS d"
+				" WHERE d.state IN ('d', 'f', 'c') AND d.finished_at < $1 AND ($3 IS NULL OR d.labels @> $3)"
+				" LIMIT $2", TIMESTAMPTZOID, INT4OID, TEXTARRAYOID);
+	Datum		values[] = {
+		TimestampTzGetDatum(ended_before ? ended_before : now), Int32GetDatum(max), labels
+	};
+	bool		nulls[] = {false, false, labels == (Datum) 0};
+	TqSpi		spi;
+	int			n;
+
+	tq_spi_begin(&spi);
+	n = (int) tq_plan_run(ended_before ? &ended : &expired, values, nulls);
+	*dag_keys = MemoryContextAlloc(spi.caller, (n + 1) * sizeof(int64));
+	for (int i = 0; i < n; i++)
+		(*dag_keys)[i] = tq_row_int64(i, 0);
+	tq_spi_end(&spi);
+	return n;
+}

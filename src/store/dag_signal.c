@@ -1,0 +1,156 @@
+/*-------------------------------------------------------------------------
+ *
+ * dag_signal.c
+ *	  Signals and breakpoints of DAGs.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+
+#include "store/dag.h"
+#include "store/plans.h"
+
+/* The step waits for these signals (a text[] without duplicates). */
+void
+tq_signal_wait(int64 dag_key, int32 step_no, Datum names)
+{
+	static TqPlan plan =
+		TQ_PLAN("INSERT INTO task_queue.dag_signal (dag_key, name, step_no)"
+				" SELECT $1, n, $2 FROM pg_catalog.unnest($3) AS n", INT8OID, INT4OID, TEXTARRAYOID);
+	Datum		values[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no), names};
+	TqSpi		spi;
+
+	tq_spi_begin(&spi);
+	(void) tq_plan_run(&plan, values, NULL);
+	tq_spi_end(&spi);
+}
+
+/* False: it had been delivered. */
+bool
+tq_signal_deliver(int64 dag_key, const char *name, Jsonb *payload, TimestampTz now)
+{
+	static TqPlan plan =
+		TQ_PLAN("INSERT INTO task_queue.dag_signal (dag_key, name, step_no, delivered_at, payload)"
+				" VALUES ($1, $2, 0, $3, $4) ON CONFLICT (dag_key, name, step_no) DO NOTHING",
+				INT8OID, TEXTOID, TIMESTAMPTZOID, JSONBOID);
+	Datum		values[] = {
+		Int64GetDatum(dag_key), CStringGetTextDatum(name), TimestampTzGetDatum(now),
+		PointerGetDatum(payload)
+	};
+	bool		nulls[] = {false, false, false, payload == NULL};
+	TqSpi		spi;
+	bool		first;
+
+	tq_spi_begin(&spi);
+	first = tq_plan_run(&plan, values, nulls) == 1;
+	tq_spi_end(&spi);
+	return first;
+}
+
+static int
+copy_numbers(int n, MemoryContext context, int32 **step_nos)
+{
+	*step_nos = MemoryContextAlloc(context, (n + 1) * sizeof(int32));
+	for (int i = 0; i < n; i++)
+		(*step_nos)[i] = tq_row_int32(i, 0);
+	return n;
+}
+
+/*
+ * Count the signal off in all steps that wait for it, whatever their state:
+ * a skipped one can come back.  Returns those that nothing else keeps from
+ * being handed over.
+ */
+int
+tq_signal_release(int64 dag_key, const char *name, int32 **step_nos)
+{
+	static TqPlan plan =
+		TQ_PLAN("WITH counted AS ("
+				"  UPDATE task_queue.dag_step AS s SET unmet_signals = s.unmet_signals - 1"
+				"  FROM task_queue.dag_signal AS g"
+				"  WHERE g.dag_key = $1 AND g.name = $2 AND g.step_no > 0"
+				"   AND s.dag_key = $1 AND s.step_no = g.step_no"
+				"  RETURNING s.step_no, s.state = 'p' AND s.unmet = 0 AND s.unmet_signals = 0 AS startable)"
+				" SELECT c.step_no FROM counted AS c WHERE c.startable ORDER BY c.step_no", INT8OID, TEXTOID);
+	Datum		values[] = {Int64GetDatum(dag_key), CStringGetTextDatum(name)};
+	TqSpi		spi;
+	int			n;
+
+	tq_spi_begin(&spi);
+	n = copy_numbers((int) tq_plan_run(&plan, values, NULL), spi.caller, step_nos);
+	tq_spi_end(&spi);
+	return n;
+}
+
+/* The payload of a delivered signal; NULL: none. */
+Jsonb *
+tq_signal_payload(int64 dag_key, const char *name)
+{
+	static TqPlan plan =
+		TQ_PLAN("SELECT g.payload FROM task_queue.dag_signal AS g"
+				" WHERE g.dag_key = $1 AND g.name = $2 AND g.step_no = 0", INT8OID, TEXTOID);
+	Datum		values[] = {Int64GetDatum(dag_key), CStringGetTextDatum(name)};
+	Jsonb	   *payload = NULL;
+	TqSpi		spi;
+	bool		isnull;
+
+	tq_spi_begin(&spi);
+	if (tq_plan_run(&plan, values, NULL) == 1)
+		payload = (Jsonb *) DatumGetPointer(tq_row_copy(0, 0, spi.caller, &isnull));
+	tq_spi_end(&spi);
+	return payload;
+}
+
+/*
+ * The steps at whose breakpoint with this label something stands still now:
+ * before, the step itself; after, at least one pending direct dependent.
+ */
+int
+tq_breakpoint_list(int64 dag_key, const char *label, bool after, int32 **step_nos)
+{
+	static TqPlan before_plan =
+		TQ_PLAN("SELECT s.step_no FROM task_queue.dag_step AS s WHERE s.dag_key = $1 AND s.state = 'p'"
+				" AND s.stop_before = 'a' AND s.unmet = 0 AND $2 = ANY (s.break_before) ORDER BY s.step_no",
+				INT8OID, TEXTOID);
+	static TqPlan after_plan =
+		TQ_PLAN("SELECT s.step_no FROM task_queue.dag_step AS s WHERE s.dag_key = $1 AND s.state = 'd'"
+				" AND s.stop_after = 'a' AND $2 = ANY (s.break_after)"
+				" AND EXISTS (SELECT FROM ("
+				"   SELECT s.child WHERE s.child > 0"
+				"   UNION ALL SELECT e.child_no FROM task_queue.dag_edge AS e"
+				"    WHERE e.dag_key = $1 AND e.parent_no = s.step_no) AS k (child_no)"
+				"  JOIN task_queue.dag_step AS c ON c.dag_key = $1 AND c.step_no = k.child_no"
+				"  WHERE c.state = 'p') ORDER BY s.step_no", INT8OID, TEXTOID);
+	Datum		values[] = {Int64GetDatum(dag_key), CStringGetTextDatum(label)};
+	TqSpi		spi;
+	int			n;
+
+	tq_spi_begin(&spi);
+	n = copy_numbers((int) tq_plan_run(after ? &after_plan : &before_plan, values, NULL),
+					 spi.caller, step_nos);
+	tq_spi_end(&spi);
+	return n;
+}
+
+void
+tq_breakpoint_release(int64 dag_key, bool after, int n, const int32 *step_nos)
+{
+	static TqPlan before_plan =
+		TQ_PLAN("UPDATE task_queue.dag_step SET stop_before = 'r' WHERE dag_key = $1 AND step_no = ANY ($2)",
+				INT8OID, INT4ARRAYOID);
+	static TqPlan after_plan =
+		TQ_PLAN("UPDATE task_queue.dag_step SET stop_after = 'r' WHERE dag_key = $1 AND step_no = ANY ($2)",
+				INT8OID, INT4ARRAYOID);
+	Datum		values[2];
+	TqSpi		spi;
+
+	if (n == 0)
+		return;
+	tq_spi_begin(&spi);
+	values[0] = Int64GetDatum(dag_key);
+	values[1] = tq_int4_array(n, step_nos);
+	(void) tq_plan_run(after ? &after_plan : &before_plan, values, NULL);
+	tq_spi_end(&spi);
+}
