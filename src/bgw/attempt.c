@@ -21,16 +21,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "commands/prepare.h"
-#include "commands/sequence.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/portal.h"
 
 #include "base/clock.h"
 #include "base/compat.h"
@@ -38,6 +33,7 @@
 #include "base/owner.h"
 #include "bgw/attempt.h"
 #include "bgw/bgw.h"
+#include "bgw/session.h"
 #include "bgw/transaction.h"
 #include "run/claim.h"
 #include "run/execute.h"
@@ -60,8 +56,13 @@ typedef struct Execution
 	bool		started;		/* run is valid */
 	TqRun		run;
 	TqHandler  *procedure;		/* not NULL: its start is committed, call it */
+	bool		alone;			/* was in a batch that failed: run without company */
+	TqReadyKey *batch;			/* keys of the tasks that share the transaction, the first one left out */
+	int			nbatch;
 	Jsonb	   *result;
 	TqError    *error;
+	TqReadyKey	misfit;			/* taken from the index, but did not fit the batch */
+	bool		has_misfit;
 	MemoryContext context;
 } Execution;
 
@@ -142,17 +143,23 @@ begin_slot(Execution *execution, bool procedure)
 	report_task(task);
 }
 
-static bool
-is_procedure(const TqTask *task)
+/* '\0': not registered, or without its function. */
+static char
+handler_kind(const TqTask *task, int *batch_size)
 {
 	TqHandler  *handler = tq_handler_find(task->handler, true);
-	bool		procedure;
+	char		kind = '\0';
 
+	*batch_size = 1;
 	if (handler == NULL)
-		return false;
-	procedure = handler->kind == TQ_HANDLER_PROCEDURE && !handler->function_missing;
+		return kind;
+	if (!handler->function_missing)
+	{
+		kind = handler->kind;
+		*batch_size = handler->batch_size;
+	}
 	tq_handler_unpin(handler);
-	return procedure;
+	return kind;
 }
 
 static void
@@ -169,11 +176,71 @@ execute_procedure_start(Execution *execution)
 	mark_started(execution);
 }
 
+static void
+execute_function(Execution *execution)
+{
+	begin_run(execution, TQ_CALL_WORKER);
+	begin_slot(execution, false);
+	(void) tq_run_execute(&execution->run);
+}
+
+/*
+ * May the task join the batch?  It must be for the same handler and role, so
+ * that nothing of one role is left to another within the transaction.
+ */
+static bool
+fits_batch(const Execution *execution, const TqTask *first, TqTask *task)
+{
+	return task->state == TQ_TASK_READY && task->lane == execution->lane &&
+		task->enqueuer == first->enqueuer && strcmp(task->handler, first->handler) == 0 &&
+		tq_run_claim_in_batch(task, execution->worker) == TQ_CLAIM_OK;
+}
+
+/*
+ * More tasks of the lane in the same transaction, without subtransactions.  A
+ * batch counts as one against its queue's max_running.  The first task that
+ * does not fit goes back and ends the batch.
+ */
+static void
+execute_batch(Execution *execution, int batch_size)
+{
+	const TqTask *first = execution->task;
+
+	execution->batch = palloc(batch_size * sizeof(TqReadyKey));
+	while (execution->nbatch < batch_size - 1)
+	{
+		TqReadyKey	key;
+		int			index;
+		bool		more;
+		TqTask	   *task;
+
+		CHECK_FOR_INTERRUPTS();
+		if (tq_ready_pop(MyDatabaseId, &execution->lane, 1, &key, &index, &more) != TQ_POP_GOT)
+			break;
+		if (tq_task_lock(key.task_id, TQ_LOCK_SKIP, &task) != TQ_LOCKED)
+			continue;
+		if (!fits_batch(execution, first, task))
+		{
+			/* Its row lock lasts until the end of the batch. */
+			execution->misfit = key;
+			execution->has_misfit = true;
+			break;
+		}
+		execution->batch[execution->nbatch++] = key;
+		tq_run_end(&execution->run);
+		tq_slot_end_task();
+		QueryCancelHoldoffCount = 0;
+		execution->task = task;
+		execute_function(execution);
+	}
+}
+
 /* The first transaction: all of a function's attempt, the start of a procedure's. */
 static void
 first_transaction(void *arg)
 {
 	Execution  *execution = arg;
+	int			batch_size;
 
 	if (!execution->claimed)
 	{
@@ -185,14 +252,14 @@ first_transaction(void *arg)
 		execution->task = NULL; /* a rerun, but somebody deleted it by force */
 		return;
 	}
-	if (is_procedure(execution->task))
-		execute_procedure_start(execution);
-	else
+	if (handler_kind(execution->task, &batch_size) == TQ_HANDLER_PROCEDURE)
 	{
-		begin_run(execution, TQ_CALL_WORKER);
-		begin_slot(execution, false);
-		(void) tq_run_execute(&execution->run);
+		execute_procedure_start(execution);
+		return;
 	}
+	execute_function(execution);
+	if (batch_size > 1 && !execution->alone)
+		execute_batch(execution, batch_size);
 }
 
 static void
@@ -262,35 +329,6 @@ record(Execution *execution)
 	}
 }
 
-/* What a procedure leaves in the session; a function's settings are undone by the call. */
-static void
-drop_temp_tables(void *arg)
-{
-	ResetTempTableNamespace();
-}
-
-static void
-reset_session(bool procedure)
-{
-	Oid			temp_namespace;
-	Oid			toast_namespace;
-
-	PortalHashTableDeleteAll();
-	DropAllPreparedStatements();
-	LockReleaseAll(USER_LOCKMETHOD, true);
-	ResetSequenceCaches();
-	if (procedure)
-		ResetAllOptions();
-	GetTempNamespaceState(&temp_namespace, &toast_namespace);
-	if (OidIsValid(temp_namespace))
-	{
-		ErrorData  *error = tq_transaction_run(drop_temp_tables, NULL);
-
-		if (error != NULL)
-			tq_transaction_log(error, "dropping the temporary tables of a task");
-	}
-}
-
 static void
 run_procedure(Execution *execution)
 {
@@ -307,7 +345,7 @@ run_procedure(Execution *execution)
 			execution->error = tq_call_classify_error(error, TQ_PHASE_HANDLER);
 	}
 	tq_handler_unpin(execution->procedure);
-	reset_session(true);
+	tq_session_reset(true);
 	record(execution);
 }
 
@@ -343,6 +381,10 @@ finish(Execution *execution)
 		tq_slot_end_task();
 	if (execution->claimed)
 		tq_claim_release(execution->key->task_id);
+	for (int i = 0; i < execution->nbatch; i++)
+		tq_claim_release(execution->batch[i].task_id);
+	if (execution->has_misfit)
+		tq_ready_push(MyDatabaseId, execution->lane, &execution->misfit);
 	if (execution->put_back)
 		tq_ready_push(MyDatabaseId, execution->lane, execution->key);
 }
@@ -357,43 +399,82 @@ set_commit_mode(void)
 								 GUC_ACTION_SET, true, 0, false);
 }
 
+static void run_execution(Execution *execution);
+
+/* The claims of the whole batch stand, so nobody else takes its tasks meanwhile. */
+static void
+run_alone(const Execution *batch, const TqReadyKey *key)
+{
+	Execution	execution = {.worker = batch->worker, .lane = batch->lane, .key = key,
+	.claimed = true, .alone = true, .context = batch->context};
+
+	tq_bgw_check_interrupts();
+	run_execution(&execution);
+}
+
+static void
+run_batch_alone(Execution *execution)
+{
+	int			n = execution->nbatch;
+
+	tq_run_end(&execution->run);
+	tq_slot_end_task();
+	tq_session_reset(false);
+	execution->nbatch = 0;
+	if (execution->has_misfit)
+		tq_ready_push(MyDatabaseId, execution->lane, &execution->misfit);
+	run_alone(execution, execution->key);
+	for (int i = 0; i < n; i++)
+		run_alone(execution, &execution->batch[i]);
+}
+
+/* Whatever comes of it, the session is clean afterwards. */
+static void
+run_execution(Execution *execution)
+{
+	bool		trouble = false;
+
+	for (int reruns = 0;; reruns++)
+	{
+		ErrorData  *error = tq_transaction_run(first_transaction, execution);
+
+		QueryCancelHoldoffCount = 0;	/* held off since the handler returned */
+		if (error == NULL)
+		{
+			if (execution->procedure)
+				run_procedure(execution);
+			else if (execution->started)
+				tq_session_reset(false);
+			break;
+		}
+		if (execution->nbatch > 0)
+		{
+			run_batch_alone(execution);
+			return;
+		}
+		if (!handle_failure(execution, error, reruns))
+		{
+			trouble = execution->put_back;
+			tq_session_reset(false);
+			break;
+		}
+		tq_run_end(&execution->run);
+		execution->started = false;
+		tq_session_reset(false);
+	}
+	if (execution->started)
+		tq_run_end(&execution->run);
+	finish(execution);
+	if (trouble)
+		tq_clock_sleep(TROUBLE_PAUSE_MS, tq_shmem_wait_event());
+}
+
 void
 tq_attempt_run(const char *worker, int64 lane, const TqReadyKey *key)
 {
 	Execution	execution = {.worker = worker, .lane = lane, .key = key,
 	.context = CurrentMemoryContext};
-	bool		trouble = false;
 
 	set_commit_mode();
-	for (int reruns = 0;; reruns++)
-	{
-		ErrorData  *error = tq_transaction_run(first_transaction, &execution);
-
-		QueryCancelHoldoffCount = 0;	/* held off since the handler returned */
-		if (error == NULL)
-		{
-			if (execution.procedure)
-				run_procedure(&execution);
-			else if (execution.started)
-				reset_session(false);
-		}
-		else if (handle_failure(&execution, error, reruns))
-		{
-			tq_run_end(&execution.run);
-			execution.started = false;
-			reset_session(false);
-			continue;
-		}
-		else
-		{
-			trouble = execution.put_back;
-			reset_session(false);
-		}
-		break;
-	}
-	if (execution.started)
-		tq_run_end(&execution.run);
-	finish(&execution);
-	if (trouble)
-		tq_clock_sleep(TROUBLE_PAUSE_MS, tq_shmem_wait_event());
+	run_execution(&execution);
 }

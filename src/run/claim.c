@@ -29,13 +29,10 @@ queue_is_paused(const char *name)
 	return queue != NULL && queue->paused;
 }
 
-TqClaimResult
-tq_run_claim(const TqTask *task, const char *worker, bool draining)
+static TqClaimResult
+take(const TqTask *task, const char *worker, bool draining, int max_running)
 {
-	const TqQueue *queue = tq_queue_find(task->queue, true);
-	int			max_running = queue ? queue->max_running : 0;
 	TqClaim		claim;
-	TqClaimResult result;
 
 	memset(&claim, 0, sizeof(claim));
 	claim.task_id = task->task_id;
@@ -50,11 +47,25 @@ tq_run_claim(const TqTask *task, const char *worker, bool draining)
 	strlcpy(claim.worker, worker, sizeof(claim.worker));
 	strlcpy(claim.handler, task->handler, sizeof(claim.handler));
 	strlcpy(claim.queue, task->queue, sizeof(claim.queue));
-	result = tq_claim_take(&claim, max_running);
+	return tq_claim_take(&claim, max_running);
+}
+
+TqClaimResult
+tq_run_claim(const TqTask *task, const char *worker, bool draining)
+{
+	const TqQueue *queue = tq_queue_find(task->queue, true);
+	TqClaimResult result = take(task, worker, draining, queue ? queue->max_running : 0);
+
 	if (result == TQ_CLAIM_OK && queue_is_paused(task->queue))
 	{
 		tq_claim_release(task->task_id);
 		return TQ_CLAIM_QUEUE_FULL;
 	}
 	return result;
+}
+
+TqClaimResult
+tq_run_claim_in_batch(const TqTask *task, const char *worker)
+{
+	return take(task, worker, false, 0);
 }

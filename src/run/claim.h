@@ -16,4 +16,7 @@
 /* draining: the claimer is drain() or run_tasks() in some session. */
 extern TqClaimResult tq_run_claim(const TqTask *task, const char *worker, bool draining);
 
+/* A task that joins a batch: it does not count against max_running. */
+extern TqClaimResult tq_run_claim_in_batch(const TqTask *task, const char *worker);
+
 #endif
