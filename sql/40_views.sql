@@ -26,9 +26,11 @@ SELECT t.task_id, t.handler, t.queue, t.state, t.priority, t.attempt,
 	pg_catalog.pg_get_userbyid(t.enqueuer)::text AS enqueued_by,
 	t.started_at, NULL::timestamptz AS finished_at, t.worker, t.lease_until,
 	NULL::text AS error_kind, NULL::text AS error_message, NULL::text AS cancel_reason,
-	NULL::text AS dag_id, NULL::text AS step_id,
+	d.dag_id, s.step_id,
 	CASE WHEN task_queue._may_read(t.enqueuer) THEN t.trace_ctx END AS trace_ctx
 FROM task_queue._live_tasks AS t
+	LEFT JOIN task_queue.dag AS d ON d.dag_key = t.dag_key
+	LEFT JOIN task_queue.dag_step AS s ON s.dag_key = t.dag_key AND s.step_no = t.step_no
 UNION ALL
 SELECT h.task_id, h.handler, h.queue,
 	CASE h.state WHEN 'd' THEN 'done' WHEN 'f' THEN 'failed' ELSE 'canceled' END,
@@ -40,9 +42,11 @@ SELECT h.task_id, h.handler, h.queue,
 	pg_catalog.pg_get_userbyid(h.enqueuer)::text,
 	h.started_at, h.finished_at, h.worker, NULL::timestamptz,
 	(h.error).kind, (h.error).message, h.cancel_reason,
-	NULL::text AS dag_id, NULL::text AS step_id,
+	d.dag_id, s.step_id,
 	CASE WHEN task_queue._may_read(h.enqueuer) THEN h.trace_ctx END
 FROM task_queue.history AS h
+	LEFT JOIN task_queue.dag AS d ON d.dag_key = h.dag_key
+	LEFT JOIN task_queue.dag_step AS s ON s.dag_key = h.dag_key AND s.step_no = h.step_no
 WHERE task_queue._may_see(h.enqueuer);
 COMMENT ON VIEW tasks IS
 'Tasks, live and ended ones as long as they are kept. state is scheduled, ready, running, done, failed or canceled; attempt counts executions, a running one included. Everybody sees the tasks of the roles he is a member of.';
@@ -59,8 +63,10 @@ SELECT h.task_id, h.handler, h.queue,
 	(h.error).kind AS error_kind, (h.error).message AS error_message,
 	h.finished_at AS failed_at,
 	pg_catalog.pg_get_userbyid(h.enqueuer)::text AS enqueued_by,
-	NULL::text AS dag_id, NULL::text AS step_id
+	d.dag_id, s.step_id
 FROM task_queue.history AS h
+	LEFT JOIN task_queue.dag AS d ON d.dag_key = h.dag_key
+	LEFT JOIN task_queue.dag_step AS s ON s.dag_key = h.dag_key AND s.step_no = h.step_no
 WHERE h.state = 'f' AND task_queue._may_see(h.enqueuer)
 ORDER BY h.finished_at DESC, h.task_id DESC;
 COMMENT ON VIEW dead_letters IS

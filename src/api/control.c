@@ -16,14 +16,12 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "api/access.h"
 #include "api/arg.h"
 #include "base/clock.h"
 #include "base/errors.h"
-#include "base/owner.h"
 #include "dag/engine.h"
 #include "handler/args.h"
 #include "handler/registry.h"
@@ -216,7 +214,7 @@ tq_requeue_failed_tasks(PG_FUNCTION_ARGS)
 		tq_handler_unpin(tq_handler_find(filter.handler, false));
 	if (filter.queue != NULL)
 		(void) tq_queue_find(filter.queue, false);
-	nsteps = OidIsValid(get_relname_relid("dag", tq_schema_oid())) ? tq_failed_steps(&filter, &steps) : 0;
+	nsteps = tq_failed_steps(&filter, &steps);
 	for (int i = 0; i < nsteps; i++)
 		tq_dag_retry_task_step(steps[i].dag_key, steps[i].step_no);
 	PG_RETURN_INT64(tq_requeue_failed(&filter) + nsteps);

@@ -15,6 +15,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -318,6 +319,7 @@ tq_handler_register(TqRegistration *registration)
 	if (registration->name == NULL && OidIsValid(registration->function))
 		registration->name = tq_handler_canonical_name(registration->function);
 	check_options(registration);
+	PreventCommandIfReadOnly("register_handler()");
 
 	tq_spi_begin(&spi);
 	LockRelationOid(tq_relation_oid("handler"), ShareRowExclusiveLock);
@@ -336,6 +338,7 @@ tq_handler_unregister(const char *name)
 	Datum		values[1];
 	bool		removed;
 
+	PreventCommandIfReadOnly("unregister_handler()");
 	tq_spi_begin(&spi);
 	LockRelationOid(tq_relation_oid("handler"), ShareRowExclusiveLock);
 	values[0] = CStringGetTextDatum(name);

@@ -33,7 +33,7 @@ values_are_near(void)
 {
 	int			wrong = 0;
 
-	for (int64_t us = 1; us < INT64_MAX / 4; us = us + us / 7 + 1)
+	for (int64_t us = 1; us < INT64_C(1) << 56; us = us + us / 7 + 1)
 	{
 		int64_t		value = tq_histogram_value(tq_histogram_bucket(us));
 
