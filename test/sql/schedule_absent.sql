@@ -42,6 +42,7 @@ RESET ROLE;
 INSERT INTO task_queue.schedule (name, cron, handler, args, scheduled_by, job_id)
 	VALUES ('left', '0 3 * * *', 'sch_nothing', '[]', 'sch_user', 7);
 SELECT name, cron, handler, args, queue, active, last_run_at, last_task_id, last_state, scheduled_by FROM task_queue.schedules;
+SELECT severity, message, hint FROM task_queue.health() WHERE check_name = 'schedule_broken';
 CREATE ROLE sch_other;
 GRANT USAGE ON SCHEMA task_queue TO sch_other;
 SET ROLE sch_other;
