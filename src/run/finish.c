@@ -20,7 +20,7 @@
 #include "handler/registry.h"
 #include "policy/retry.h"
 #include "run/finish.h"
-#include "shmem/counters.h"
+#include "run/log.h"
 #include "shmem/xact.h"
 #include "store/cancel.h"
 #include "store/policy.h"
@@ -69,43 +69,15 @@ send_reply(const TqTask *task, char state)
 	ForceSyncCommit();
 }
 
-/* The wait is from when the attempt was due to its start. */
 static void
-note_measure(const TqTask *task, TqCounter counter, TimestampTz started_at, TimestampTz finished_at)
-{
-	TqMeasure	measure = {.counter = counter, .wait_us = -1, .run_us = -1};
-
-	if (started_at != 0)
-	{
-		measure.wait_us = Max(0, started_at - task->run_at);
-		measure.run_us = Max(0, finished_at - started_at);
-	}
-	tq_xact_note_measure(task->handler, &measure);
-}
-
-static TqCounter
-counter_of(char state)
-{
-	switch (state)
-	{
-		case TQ_TASK_DONE:
-			return TQ_COUNT_DONE;
-		case TQ_TASK_FAILED:
-			return TQ_COUNT_FAILED;
-		default:
-			return TQ_COUNT_CANCELED;
-	}
-}
-
-static void
-end_task(TqTask *task, TqEnd *end)
+end_task(TqTask *task, const TqAttempt *attempt, TqEnd *end)
 {
 	tq_task_delete(task);
 	if (task->has_dag && !tq_dag_step_ended(task, end))
 		return;					/* its DAG was deleted: nothing is kept */
 	tq_history_insert(task, end, keep_time(task, end->state));
 	send_reply(task, end->state);
-	note_measure(task, counter_of(end->state), end->started_at, end->finished_at);
+	tq_log_end(task, attempt, end->state, end->finished_at, end->error);
 	tq_xact_note_ended(task->task_id);
 }
 
@@ -127,7 +99,7 @@ tq_finish_done(TqTask *task, const TqAttempt *attempt, Jsonb *result)
 
 	fill_end(&end, TQ_TASK_DONE, attempt);
 	end.result = result;
-	end_task(task, &end);
+	end_task(task, attempt, &end);
 }
 
 void
@@ -137,7 +109,7 @@ tq_finish_canceled(TqTask *task, const TqAttempt *attempt, const char *reason)
 
 	fill_end(&end, TQ_TASK_CANCELED, attempt);
 	end.cancel_reason = reason ? pstrdup(reason) : NULL;
-	end_task(task, &end);
+	end_task(task, attempt, &end);
 	tq_cancel_forget(task->task_id);
 }
 
@@ -217,11 +189,11 @@ tq_finish_failed(TqTask *task, const TqAttempt *attempt, TqError *error)
 	effective_policy(task, &policy);
 	if (is_retried(&policy, error, attempt->number))
 	{
-		note_measure(task, TQ_COUNT_RETRIED, attempt->started_at, end.finished_at);
+		tq_log_end(task, attempt, TQ_TASK_SCHEDULED, end.finished_at, error);
 		return retry(task, attempt->number, &policy, error);
 	}
 	end.error = error;
-	end_task(task, &end);
+	end_task(task, attempt, &end);
 	return TQ_TASK_FAILED;
 }
 
