@@ -40,6 +40,7 @@
 #include "shmem/claims.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
+#include "store/leaf.h"
 #include "store/task.h"
 
 #define RECORD_TRIES		3
@@ -61,6 +62,7 @@ typedef struct Execution
 	int			nbatch;
 	Jsonb	   *result;
 	TqError    *error;
+	bool		gave_up;		/* the row's deletion was rolled back: the task is not for us now */
 	TqReadyKey	misfit;			/* taken from the index, but did not fit the batch */
 	bool		has_misfit;
 	MemoryContext context;
@@ -84,30 +86,72 @@ report_task(const TqTask *task)
 	pgstat_report_activity(STATE_RUNNING, activity);
 }
 
+/* '\0': not registered, or without its function. */
+static char
+handler_kind(const TqTask *task, int *batch_size)
+{
+	TqHandler  *handler = tq_handler_find(task->handler, true);
+	char		kind = '\0';
+
+	*batch_size = 1;
+	if (handler == NULL)
+		return kind;
+	if (!handler->function_missing)
+	{
+		kind = handler->kind;
+		*batch_size = handler->batch_size;
+	}
+	tq_handler_unpin(handler);
+	return kind;
+}
+
+/* A function's task that is ready, in the lane that it was found in, can be deleted at once. */
+static bool
+ends_in_this_transaction(const TqTask *task, void *arg)
+{
+	const Execution *execution = arg;
+	int			batch_size;
+
+	return task->state == TQ_TASK_READY && task->lane == execution->lane &&
+		handler_kind(task, &batch_size) == TQ_HANDLER_FUNCTION;
+}
+
+/* A row that was deleted for an execution that cannot take place must come back. */
+static void
+give_up(Execution *execution)
+{
+	execution->gave_up = true;
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("task cannot be claimed")));
+}
+
 /* Lock and claim.  False: there is nothing to run here. */
 static bool
 take_task(Execution *execution)
 {
-	if (tq_task_lock(execution->key->task_id, TQ_LOCK_SKIP, &execution->task) != TQ_LOCKED)
+	TqTask	   *task;
+
+	if (tq_task_take(execution->key->task_id, ends_in_this_transaction, execution,
+					 &execution->task) != TQ_LOCKED)
 		return false;
-	if (execution->task->state != TQ_TASK_READY)
-		return false;
-	if (execution->task->lane != execution->lane)
-	{
-		/* It was moved; the entry of its new lane is elsewhere. */
-		return false;
-	}
-	switch (tq_run_claim(execution->task, execution->worker, false))
+	task = execution->task;
+	if (task->state != TQ_TASK_READY || task->lane != execution->lane)
+		return false;			/* if it was moved, the entry of its new lane is elsewhere */
+	switch (tq_run_claim(task, execution->worker, false))
 	{
 		case TQ_CLAIM_OK:
 			execution->claimed = true;
 			return true;
 		case TQ_CLAIM_TAKEN:
-			return false;
+			break;
 		default:
 			execution->put_back = true;
-			return false;
+			break;
 	}
+	if (task->taken)
+		give_up(execution);
+	return false;
 }
 
 static void
@@ -143,25 +187,6 @@ begin_slot(Execution *execution, bool procedure)
 	report_task(task);
 }
 
-/* '\0': not registered, or without its function. */
-static char
-handler_kind(const TqTask *task, int *batch_size)
-{
-	TqHandler  *handler = tq_handler_find(task->handler, true);
-	char		kind = '\0';
-
-	*batch_size = 1;
-	if (handler == NULL)
-		return kind;
-	if (!handler->function_missing)
-	{
-		kind = handler->kind;
-		*batch_size = handler->batch_size;
-	}
-	tq_handler_unpin(handler);
-	return kind;
-}
-
 static void
 execute_procedure_start(Execution *execution)
 {
@@ -189,11 +214,13 @@ execute_function(Execution *execution)
  * that nothing of one role is left to another within the transaction.
  */
 static bool
-fits_batch(const Execution *execution, const TqTask *first, TqTask *task)
+joins_batch(const TqTask *task, void *arg)
 {
+	const Execution *execution = arg;
+	const TqTask *first = execution->task;
+
 	return task->state == TQ_TASK_READY && task->lane == execution->lane &&
-		task->enqueuer == first->enqueuer && strcmp(task->handler, first->handler) == 0 &&
-		tq_run_claim_in_batch(task, execution->worker) == TQ_CLAIM_OK;
+		task->enqueuer == first->enqueuer && strcmp(task->handler, first->handler) == 0;
 }
 
 /*
@@ -204,9 +231,9 @@ fits_batch(const Execution *execution, const TqTask *first, TqTask *task)
 static void
 execute_batch(Execution *execution, int batch_size)
 {
-	const TqTask *first = execution->task;
-
 	execution->batch = palloc(batch_size * sizeof(TqReadyKey));
+	tq_task_keep_open();
+	tq_leaf_collect();
 	while (execution->nbatch < batch_size - 1)
 	{
 		TqReadyKey	key;
@@ -217,10 +244,12 @@ execute_batch(Execution *execution, int batch_size)
 		CHECK_FOR_INTERRUPTS();
 		if (tq_ready_pop(MyDatabaseId, &execution->lane, 1, -1, &key, &index, &more) != TQ_POP_GOT)
 			break;
-		if (tq_task_lock(key.task_id, TQ_LOCK_SKIP, &task) != TQ_LOCKED)
+		if (tq_task_take(key.task_id, joins_batch, execution, &task) != TQ_LOCKED)
 			continue;
-		if (!fits_batch(execution, first, task))
+		if (!task->taken || tq_run_claim_in_batch(task, execution->worker) != TQ_CLAIM_OK)
 		{
+			if (task->taken)
+				give_up(execution);
 			/* Its row lock lasts until the end of the batch. */
 			execution->misfit = key;
 			execution->has_misfit = true;
@@ -233,6 +262,8 @@ execute_batch(Execution *execution, int batch_size)
 		execution->task = task;
 		execute_function(execution);
 	}
+	tq_leaf_insert_collected();
+	tq_task_close_kept();
 }
 
 /* The first transaction: all of a function's attempt, the start of a procedure's. */
@@ -447,7 +478,11 @@ run_execution(Execution *execution)
 				tq_session_reset(false);
 			break;
 		}
-		if (execution->nbatch > 0)
+		tq_task_forget_kept();
+		tq_leaf_forget_collected();
+		if (execution->gave_up && !execution->claimed)
+			break;
+		if (execution->claimed && !execution->alone && execution->batch != NULL)
 		{
 			run_batch_alone(execution);
 			return;

@@ -21,6 +21,14 @@
 extern bool tq_leaf_insert(const char *parent, TimestampTz key, int ncolumns,
 						   Datum *values, bool *nulls);
 
+/*
+ * Between collect and insert_collected such rows are gathered and inserted
+ * together; nobody can read them before.  After an abort: forget them.
+ */
+extern void tq_leaf_collect(void);
+extern void tq_leaf_insert_collected(void);
+extern void tq_leaf_forget_collected(void);
+
 extern void tq_leaf_init(void);
 
 #endif
