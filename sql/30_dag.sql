@@ -111,3 +111,17 @@ AS 'MODULE_PATHNAME', 'tq_resume_breakpoint'
 LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION resume_breakpoint(text, text) IS
 'Release every breakpoint with this label at which the DAG stands still now; returns how many. Released ones do not stop again. Raises 42704 for an unknown DAG.';
+
+CREATE FUNCTION await_step(dag_id text, step_id text, timeout interval DEFAULT NULL)
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'tq_await_step'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION await_step(text, text, interval) IS
+'Wait for a step and return its result (NULL if it has none). Raises TQ004 if it failed (DETAIL: the kind), TQ009 if it was skipped, TQ005 if it was canceled, TQ007 at the end of the timeout (NULL: wait for ever; zero: look once), 42704 for an unknown DAG or step, 55000 for a DAG that this transaction submitted or changed and, without a timeout, inside a handler, 57P03 if no workers would ever run it.';
+
+CREATE FUNCTION await_dag(dag_id text, timeout interval DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'tq_await_dag'
+LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION await_dag(text, interval) IS
+'Wait until a DAG has ended and return its state: done, failed or canceled. Raises TQ007 at the end of the timeout (NULL: wait for ever; zero: look once), and otherwise as await_step().';

@@ -42,6 +42,7 @@ BEGIN
 	RETURN QUERY SELECT * FROM task_queue._health_of_tasks(served, idle_workers, workers,
 		ARRAY(SELECT btrim(c) FROM unnest(string_to_array(claims, ',')) AS c), now);
 	RETURN QUERY SELECT * FROM task_queue._health_of_storage(served, now);
+	RETURN QUERY SELECT * FROM task_queue._health_of_schedules();
 
 	-- Room in shared memory.
 	RETURN QUERY

@@ -13,17 +13,15 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/transam.h"
 #include "access/xact.h"
-#include "access/xlog.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "replication/syncrep.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
 #include "api/access.h"
+#include "api/waiting.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "handler/registry.h"
@@ -32,27 +30,6 @@
 #include "shmem/databases.h"
 #include "shmem/wait.h"
 #include "store/outcome.h"
-
-/* An outcome older than this was flushed by the WAL writer long ago. */
-#define FLUSH_HORIZON_US	(60 * USECS_PER_SEC)
-
-#define WAIT_FOREVER	(-1)
-
-/* Microseconds, WAIT_FOREVER for NULL. */
-static int64
-timeout_argument(FunctionCallInfo fcinfo, int argument)
-{
-	int64		timeout_us;
-
-	if (PG_ARGISNULL(argument))
-		return WAIT_FOREVER;
-	timeout_us = tq_clock_interval_us(PG_GETARG_INTERVAL_P(argument));
-	if (timeout_us < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("timeout must not be negative")));
-	return timeout_us;
-}
 
 static bool
 is_external(const char *handler_name)
@@ -79,13 +56,9 @@ check_wait(const TqOutcome *outcome, int64 timeout_us)
 				 errmsg("task " INT64_FORMAT " was enqueued or changed by this transaction", outcome->task_id),
 				 errdetail("It cannot run before the transaction commits."),
 				 errhint("Commit first, then wait for it.")));
-	if (timeout_us != WAIT_FOREVER)
+	if (timeout_us != TQ_WAIT_FOREVER)
 		return;
-	if (tq_run_in_handler() != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("waiting for a task inside a handler needs a timeout"),
-				 errdetail("Tasks that wait for others could occupy all workers.")));
+	tq_waiting_check_handler(timeout_us, "task");
 	if (outcome->state != TQ_TASK_RUNNING && !tq_claim_find(outcome->task_id, &claim) &&
 		!tq_database_is_served() && !is_external(outcome->handler))
 		ereport(ERROR,
@@ -95,54 +68,29 @@ check_wait(const TqOutcome *outcome, int64 timeout_us)
 				 errhint("Run it with task_queue.drain() or task_queue.run_tasks(), give a timeout, or see task_queue.health() for why there are no workers.")));
 }
 
-/* Make the commit that recorded the outcome survive a crash, here and, as far as the caller asks for it, on standbys. */
-static void
-secure_outcome(const TqOutcome *outcome)
-{
-	XLogRecPtr	lsn;
-
-	if (RecoveryInProgress() || !TransactionIdIsNormal(outcome->xmin) ||
-		TransactionIdIsCurrentTransactionId(outcome->xmin) ||
-		outcome->finished_at < tq_clock_now() - FLUSH_HORIZON_US)
-		return;
-	lsn = TransactionIdGetCommitLSN(outcome->xmin);
-	if (XLogRecPtrIsInvalid(lsn))
-		lsn = GetFlushRecPtr(NULL);	/* it was flushed when it committed */
-	else
-		XLogFlush(lsn);
-	HOLD_INTERRUPTS();
-	SyncRepWaitForLSN(lsn, true);
-	RESUME_INTERRUPTS();
-}
-
 /* False at the end of the timeout; the outcome is then that of a live task. */
 static bool
 wait_for_end(int64 task_id, int64 timeout_us, TqOutcome *outcome)
 {
 	Oid			caller = GetUserId();
-	int64		until = tq_clock_monotonic() + Max(timeout_us, 0);
+	int64		until = tq_waiting_until(timeout_us);
 	bool		first = true;
 
-	if (timeout_us > PG_INT64_MAX / 2)
-		until = PG_INT64_MAX;
 	tq_wait_begin(TQ_WAIT_TASK, task_id);
 	for (;;)
 	{
-		int64		left = (until - tq_clock_monotonic() + TQ_USECS_PER_MS - 1) / TQ_USECS_PER_MS;
-
 		tq_access_find_task(task_id, caller, outcome);
 		if (!outcome->live)
 			break;
 		if (first)
 			check_wait(outcome, timeout_us);
 		first = false;
-		if (timeout_us != WAIT_FOREVER && left <= 0)
+		if (!tq_waiting_sleep(timeout_us, until))
 			break;
-		tq_wait_sleep(timeout_us == WAIT_FOREVER ? -1 : (long) Min(left, TQ_MAX_SLEEP_MS));
 	}
 	tq_wait_end();
 	if (!outcome->live)
-		secure_outcome(outcome);
+		tq_waiting_secure(outcome->xmin, outcome->finished_at);
 	return !outcome->live;
 }
 
@@ -167,7 +115,7 @@ PG_FUNCTION_INFO_V1(tq_await);
 Datum
 tq_await(PG_FUNCTION_ARGS)
 {
-	int64		timeout_us = timeout_argument(fcinfo, 1);
+	int64		timeout_us = tq_waiting_timeout(fcinfo, 1);
 	TqOutcome	outcome;
 	int64		task_id;
 
@@ -204,7 +152,7 @@ Datum
 tq_wait(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	int64		timeout_us = timeout_argument(fcinfo, 1);
+	int64		timeout_us = tq_waiting_timeout(fcinfo, 1);
 	TqOutcome	outcome;
 	TqClaim		claim;
 	Datum		values[5] = {0};

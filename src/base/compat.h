@@ -95,6 +95,13 @@ typedef int ProcNumber;
 #define BGWORKER_BYPASS_ROLELOGINCHECK	0
 #endif
 
+/* 17: a stronger lock can count as well. Callers include storage/lock.h. */
+#if PG_VERSION_NUM >= 170000
+#define TQ_LOCK_HELD_BY_ME(tag, mode)	LockHeldByMe((tag), (mode), false)
+#else
+#define TQ_LOCK_HELD_BY_ME(tag, mode)	LockHeldByMe((tag), (mode))
+#endif
+
 /* 17: intervals can be infinite. */
 #ifndef INTERVAL_NOT_FINITE
 #define INTERVAL_NOT_FINITE(interval)	((void) (interval), false)

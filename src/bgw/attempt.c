@@ -215,7 +215,7 @@ execute_batch(Execution *execution, int batch_size)
 		TqTask	   *task;
 
 		CHECK_FOR_INTERRUPTS();
-		if (tq_ready_pop(MyDatabaseId, &execution->lane, 1, &key, &index, &more) != TQ_POP_GOT)
+		if (tq_ready_pop(MyDatabaseId, &execution->lane, 1, -1, &key, &index, &more) != TQ_POP_GOT)
 			break;
 		if (tq_task_lock(key.task_id, TQ_LOCK_SKIP, &task) != TQ_LOCKED)
 			continue;
@@ -408,7 +408,7 @@ run_alone(const Execution *batch, const TqReadyKey *key)
 	Execution	execution = {.worker = batch->worker, .lane = batch->lane, .key = key,
 	.claimed = true, .alone = true, .context = batch->context};
 
-	tq_bgw_check_interrupts();
+	(void) tq_bgw_check_interrupts();
 	run_execution(&execution);
 }
 

@@ -34,8 +34,8 @@ extern void tq_bgw_connect(Oid database);
 extern void tq_bgw_args(TqWorkerArgs *args);
 extern void tq_bgw_report(const char *activity);	/* NULL: idle */
 
-/* Reload the configuration if asked to; handle barriers; exit if told to. */
-extern void tq_bgw_check_interrupts(void);
+/* Handle interrupts; exit if told to; reload the configuration if asked to, and then return true. */
+extern bool tq_bgw_check_interrupts(void);
 
 extern PGDLLEXPORT void tq_launcher_main(Datum arg);
 extern PGDLLEXPORT void tq_scheduler_main(Datum arg);

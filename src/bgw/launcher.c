@@ -238,7 +238,7 @@ tq_launcher_main(Datum arg)
 
 	for (;;)
 	{
-		tq_bgw_check_interrupts();
+		(void) tq_bgw_check_interrupts();
 		scan_databases();
 		request_probes();
 		tq_bgw_report(NULL);

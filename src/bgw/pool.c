@@ -20,14 +20,25 @@
 #include "base/guc.h"
 #include "bgw/bgw.h"
 #include "bgw/pool.h"
+#include "bgw/transaction.h"
+#include "policy/lane.h"
+#include "run/serve.h"
 #include "shmem/ready.h"
 #include "shmem/slots.h"
+#include "store/lane.h"
 
 #define START_TIMEOUT_S		30
 #define RETRY_SECONDS		5
 
+/* No worker has this number, so no lane is meant for it by name. */
+#define ANY_WORKER			"db/0"
+
 /* Handles of the workers that this scheduler started, by slot. */
 static BackgroundWorkerHandle **handles = NULL;
+
+/* What any worker serves; NULL: not known. */
+static TqServed *served = NULL;
+static MemoryContext served_context = NULL;
 
 static TimestampTz retry_at = 0;
 static bool out_of_slots = false;
@@ -167,6 +178,68 @@ start_one(void)
 }
 
 void
+tq_pool_forget_served(void)
+{
+	served = NULL;
+}
+
+static void
+look_up_served(void *arg)
+{
+	MemoryContext old;
+
+	if (served_context == NULL)
+		served_context = AllocSetContextCreate(TopMemoryContext, "task_queue lanes served",
+											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContextReset(served_context);
+	old = MemoryContextSwitchTo(served_context);
+	served = tq_serve_lanes(ANY_WORKER, NULL, false);
+	MemoryContextSwitchTo(old);
+}
+
+static bool
+has_work(void)
+{
+	ErrorData  *error = served ? NULL : tq_transaction_run(look_up_served, NULL);
+
+	if (error != NULL)
+		tq_transaction_log(error, "looking up what to serve");
+	return served != NULL && tq_ready_has_work(MyDatabaseId, served->lanes, served->count);
+}
+
+/* Who is meant by tasks with a target of the form worker:db/<n> is started once, to have a look. */
+static void
+find_targeted(void *arg)
+{
+	uint64	   *numbers = arg;
+	int			n;
+	const TqLane *lanes = tq_lane_list(&n);
+
+	for (int i = 0; i < n; i++)
+	{
+		int			number = TQ_LANE_CLASS(lanes[i].id) - TQ_LANE_CLASS_WORKER;
+
+		if (number >= 1 && number <= 64)
+			*numbers |= UINT64CONST(1) << (number - 1);
+	}
+}
+
+void
+tq_pool_start_targeted(void)
+{
+	uint64		numbers = 0;
+	ErrorData  *error = tq_transaction_run(find_targeted, &numbers);
+
+	if (error != NULL)
+		tq_transaction_log(error, "looking up targets");
+	for (int number = 1; number <= 64; number++)
+	{
+		if (numbers & (UINT64CONST(1) << (number - 1)))
+			tq_database_want_worker(MyDatabaseId, number);
+	}
+}
+
+void
 tq_pool_tend(const TqMessages *messages)
 {
 	TqDatabase	database;
@@ -178,7 +251,7 @@ tq_pool_tend(const TqMessages *messages)
 		return;
 	if (retry_at > tq_clock_now())
 		return;
-	work = messages->want_worker || retry_at != 0 || tq_ready_has_work(MyDatabaseId);
+	work = messages->want_worker || retry_at != 0 || has_work();
 	retry_at = 0;
 	start_numbered(messages->want_numbers);
 	if (work)

@@ -15,6 +15,12 @@
 /* Start workers as asked for; notices those that never came up. */
 extern void tq_pool_tend(const TqMessages *messages);
 
+/* The lanes, queues or handlers have changed. */
+extern void tq_pool_forget_served(void);
+
+/* At start-up: workers that tasks name as their target. */
+extern void tq_pool_start_targeted(void);
+
 /* When the pool wants to be looked at again; TQ_NEVER: when something happens. */
 extern TimestampTz tq_pool_next(void);
 

@@ -25,6 +25,7 @@
 #include "bgw/bgw.h"
 #include "bgw/pool.h"
 #include "bgw/transaction.h"
+#include "shmem/counters.h"
 #include "shmem/databases.h"
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
@@ -47,6 +48,8 @@ static uint32 config_epoch;
 static TimestampTz next_sweep;
 static TimestampTz next_upkeep;
 static bool table_may_hold_rows = true;
+static uint64 seen_activity = 0;
+static bool is_copy = false;
 
 static void
 detach(int code, Datum database)
@@ -93,10 +96,14 @@ check_adoption(void)
 	adopted = tq_maintain_is_adopted();
 	tq_transaction_commit();
 	tq_database_set_flag(MyDatabaseId, TQ_DATABASE_IS_COPY, !adopted);
-	if (!adopted)
+	if (is_copy && adopted)
+		next_sweep = 0;			/* its rows came without notes */
+	table_may_hold_rows |= is_copy && adopted;
+	if (!adopted && !is_copy)
 		ereport(LOG,
 				(errmsg("task_queue: this database is a copy, its tasks do not run"),
 				 errhint("If they are to run here, call task_queue.adopt_database().")));
+	is_copy = !adopted;
 }
 
 static void
@@ -124,7 +131,7 @@ promote_due(void)
 		tq_transaction_start();
 		(void) tq_maintain_promote_due(PROMOTE_BATCH, &left);
 		tq_transaction_commit();
-		tq_bgw_check_interrupts();
+		(void) tq_bgw_check_interrupts();
 	} while (left);
 
 	tq_database_due_scan_begin(MyDatabaseId);
@@ -151,7 +158,7 @@ sweep(void)
 	next_sweep = in_seconds(SWEEP_SECONDS);
 	if (!table_may_hold_rows)
 		return;
-	tq_ready_reset_all(MyDatabaseId);
+	tq_ready_reset(MyDatabaseId, false);
 	(void) promote_due();
 	tq_pool_cancel_unclaimed();
 	tq_wake_worker(MyDatabaseId, 0);
@@ -169,6 +176,7 @@ start_up(void)
 	settled = tq_pool_settle();
 	tq_pool_recover();
 	sweep();
+	tq_pool_start_targeted();
 }
 
 static void
@@ -181,6 +189,7 @@ react(const TqMessages *messages)
 	{
 		config_epoch = epoch;
 		check_adoption();
+		tq_pool_forget_served();
 	}
 	settled = tq_pool_settle();
 	if (messages->check_cancels)
@@ -191,10 +200,13 @@ react(const TqMessages *messages)
 		(void) promote_due();
 	if (next_upkeep <= now)
 		upkeep();
+	if (tq_ready_activity() != seen_activity)
+	{
+		seen_activity = tq_ready_activity();
+		table_may_hold_rows = true;
+	}
 	if (next_sweep <= now && table_may_hold_rows)
 		sweep();
-	if (messages->want_worker)
-		table_may_hold_rows = true;
 	tq_pool_tend(messages);
 }
 
@@ -233,7 +245,7 @@ serve(void)
 
 		MemoryContextReset(loop_context);
 		MemoryContextSwitchTo(loop_context);
-		tq_bgw_check_interrupts();
+		(void) tq_bgw_check_interrupts();
 		tq_database_take_messages(MyDatabaseId, &messages);
 		tq_bgw_report("task_queue: scheduling");
 		react(&messages);
@@ -256,6 +268,14 @@ tq_scheduler_main(Datum arg)
 	MemoryContextSwitchTo(loop_context);
 	if (look_for_extension())
 		serve();
+	while (found_extension)
+	{
+		/* Not a version for us: ALTER or DROP EXTENSION send us away. */
+		(void) tq_bgw_check_interrupts();
+		tq_clock_sleep(-1, tq_shmem_wait_event());
+	}
+	tq_ready_reset(MyDatabaseId, true);
+	tq_counters_forget_database(MyDatabaseId);
 	ended_well = true;
 	proc_exit(0);
 }

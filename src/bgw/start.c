@@ -30,6 +30,8 @@
 
 StaticAssertDecl(sizeof(TqWorkerArgs) <= BGW_EXTRALEN, "worker arguments must fit");
 
+static volatile sig_atomic_t stopped_by_postmaster = false;
+
 static void
 describe(BackgroundWorker *worker, const char *function, const char *type, const char *name)
 {
@@ -99,9 +101,10 @@ tq_bgw_args(TqWorkerArgs *args)
 static void
 handle_sigterm(int signo, siginfo_t *info, void *context)
 {
+	stopped_by_postmaster = info->si_pid == PostmasterPid;
 	if (tq_my_slot != NULL)
 	{
-		if (info->si_pid == PostmasterPid)
+		if (stopped_by_postmaster)
 			tq_my_slot->stopped = true;
 		else
 			tq_my_slot->terminated = true;
@@ -165,16 +168,19 @@ tq_bgw_report(const char *activity)
 		pgstat_report_activity(STATE_IDLE, NULL);
 }
 
-/* Told to stop between tasks: leave quietly, that is no error. */
-void
+/*
+ * Told to stop between tasks: leave quietly, that is no error.  The launcher's
+ * code tells the postmaster whether to start another one.
+ */
+bool
 tq_bgw_check_interrupts(void)
 {
 	if (ProcDiePending)
-		proc_exit(0);
+		proc_exit(stopped_by_postmaster ? 0 : 1);
 	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
+	if (!ConfigReloadPending)
+		return false;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	return true;
 }

@@ -51,7 +51,7 @@ typedef struct Worker
 	uint32		config_epoch;
 	bool		config_known;
 	int64	   *open_lanes;		/* of served, those whose queue has room */
-	int		   *open_index;
+	int			turn;			/* which lane is next among those of the same priority */
 	TimestampTz idle_since;
 } Worker;
 
@@ -99,7 +99,6 @@ serve_again(void *arg)
 	old = MemoryContextSwitchTo(worker.serve_context);
 	worker.served = tq_serve_lanes(worker.name, NULL, false);
 	worker.open_lanes = palloc(Max(1, worker.served->count) * sizeof(int64));
-	worker.open_index = palloc(Max(1, worker.served->count) * sizeof(int));
 	MemoryContextSwitchTo(old);
 }
 
@@ -135,9 +134,7 @@ find_open_lanes(void)
 	{
 		if (tq_claim_queue_is_full(served->queues[i], served->max_running[i]))
 			continue;
-		worker.open_lanes[n] = served->lanes[i];
-		worker.open_index[n] = i;
-		n++;
+		worker.open_lanes[n++] = served->lanes[i];
 	}
 	return n;
 }
@@ -172,8 +169,8 @@ take_key(TqReadyKey *key, int64 *lane)
 		bool		more;
 		ErrorData  *error;
 
-		tq_bgw_check_interrupts();
-		switch (tq_ready_pop(MyDatabaseId, worker.open_lanes, n, key, &index, &more))
+		(void) tq_bgw_check_interrupts();
+		switch (tq_ready_pop(MyDatabaseId, worker.open_lanes, n, worker.turn, key, &index, &more))
 		{
 			case TQ_POP_EMPTY:
 				return false;
@@ -187,6 +184,7 @@ take_key(TqReadyKey *key, int64 *lane)
 				break;
 			case TQ_POP_GOT:
 				*lane = worker.open_lanes[index];
+				worker.turn = index + 1;
 				if (more)
 					tq_wake_worker(MyDatabaseId, 0);
 				return true;
@@ -260,7 +258,8 @@ main_loop(void)
 
 	for (;;)
 	{
-		tq_bgw_check_interrupts();
+		if (tq_bgw_check_interrupts())
+			worker.config_known = false;	/* claims may have changed */
 		if (take_and_run())
 		{
 			worker.idle_since = 0;

@@ -20,7 +20,6 @@
 #include "base/guc.h"
 #include "dag/engine.h"
 #include "run/execute.h"
-#include "run/log.h"
 #include "shmem/claims.h"
 #include "shmem/slots.h"
 #include "store/lane.h"
@@ -206,7 +205,6 @@ tq_run_record_success(TqRun *run, Jsonb *result)
 		state = TQ_TASK_DONE;
 		tq_finish_done(run->task, &run->attempt, result);
 	}
-	tq_log_attempt(run, state, NULL);
 	return state;
 }
 
@@ -273,6 +271,5 @@ tq_run_record_failure(TqRun *run, TqError *error)
 	run->phase = TQ_RUN_RECORD;
 	run->error = error;
 	state = tq_finish_failed(run->task, &run->attempt, error);
-	tq_log_attempt(run, state, error);
 	return state;
 }

@@ -20,6 +20,7 @@
 #include "handler/registry.h"
 #include "policy/retry.h"
 #include "run/finish.h"
+#include "run/log.h"
 #include "shmem/xact.h"
 #include "store/cancel.h"
 #include "store/policy.h"
@@ -69,13 +70,14 @@ send_reply(const TqTask *task, char state)
 }
 
 static void
-end_task(TqTask *task, TqEnd *end)
+end_task(TqTask *task, const TqAttempt *attempt, TqEnd *end)
 {
 	tq_task_delete(task);
 	if (task->has_dag && !tq_dag_step_ended(task, end))
 		return;					/* its DAG was deleted: nothing is kept */
 	tq_history_insert(task, end, keep_time(task, end->state));
 	send_reply(task, end->state);
+	tq_log_end(task, attempt, end->state, end->finished_at, end->error);
 	tq_xact_note_ended(task->task_id);
 }
 
@@ -97,7 +99,7 @@ tq_finish_done(TqTask *task, const TqAttempt *attempt, Jsonb *result)
 
 	fill_end(&end, TQ_TASK_DONE, attempt);
 	end.result = result;
-	end_task(task, &end);
+	end_task(task, attempt, &end);
 }
 
 void
@@ -107,7 +109,7 @@ tq_finish_canceled(TqTask *task, const TqAttempt *attempt, const char *reason)
 
 	fill_end(&end, TQ_TASK_CANCELED, attempt);
 	end.cancel_reason = reason ? pstrdup(reason) : NULL;
-	end_task(task, &end);
+	end_task(task, attempt, &end);
 	tq_cancel_forget(task->task_id);
 }
 
@@ -186,9 +188,12 @@ tq_finish_failed(TqTask *task, const TqAttempt *attempt, TqError *error)
 					  end.finished_at, queue_of(task)->keep_failed_us);
 	effective_policy(task, &policy);
 	if (is_retried(&policy, error, attempt->number))
+	{
+		tq_log_end(task, attempt, TQ_TASK_SCHEDULED, end.finished_at, error);
 		return retry(task, attempt->number, &policy, error);
+	}
 	end.error = error;
-	end_task(task, &end);
+	end_task(task, attempt, &end);
 	return TQ_TASK_FAILED;
 }
 

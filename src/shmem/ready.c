@@ -21,7 +21,6 @@
 #include "utils/hsearch.h"
 
 #include "base/guc.h"
-#include "policy/lane.h"
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
 
@@ -57,6 +56,7 @@ typedef struct ReadyIndex
 {
 	int			nfree;
 	int			nlanes;
+	uint64		activity;
 	pairingheap_node *free;		/* linked through next_sibling */
 	Entry		entries[FLEXIBLE_ARRAY_MEMBER];
 } ReadyIndex;
@@ -244,6 +244,7 @@ push(Lane *lane, const TqReadyKey *key)
 {
 	bool		below = lane->complete || compare(key, &lane->mark) < 0;
 
+	ready->activity++;
 	if (below && may_grow(lane))
 		add_entry(lane, key);
 	else
@@ -269,6 +270,7 @@ tq_ready_lower_mark(Oid database, int64 id, const TqReadyKey *key)
 
 	lock(LW_EXCLUSIVE);
 	lane = find_or_make(database, id);
+	ready->activity++;
 	if (lane != NULL)
 		lower_mark(lane, key);
 	unlock();
@@ -301,59 +303,64 @@ take_head(Lane *lane, TqReadyKey *key)
 }
 
 /*
- * A lane whose table part may hold something before the best head must be
- * refilled first; a lane that somebody else refills is passed over, because
- * that backend wakes another worker when it is done.
+ * Look at a lane on behalf of a pop.  A lane whose table part may hold
+ * something before its head must be refilled first; one that somebody else
+ * refills is passed over, because that backend wakes another worker when it is
+ * done.
  */
+static const TqReadyKey *
+peek(const Lane *lane, bool *needs_refill)
+{
+	const TqReadyKey *first = head(lane);
+
+	*needs_refill = first == NULL && !lane->complete && lane->refiller == 0;
+	return *needs_refill ? &lane->mark : first;
+}
+
+/* Among lanes of the same priority the turn goes round, if there is one; else the whole key decides. */
+static bool
+goes_before(const TqReadyKey *a, const TqReadyKey *b, bool turns)
+{
+	if (b == NULL)
+		return true;
+	return turns ? a->priority < b->priority : compare(a, b) < 0;
+}
+
 TqPopResult
-tq_ready_pop(Oid database, const int64 *lanes, int nlanes, TqReadyKey *key,
+tq_ready_pop(Oid database, const int64 *lanes, int nlanes, int turn, TqReadyKey *key,
 			 int *index, bool *more)
 {
 	Lane	   *best = NULL;
-	Lane	   *refill = NULL;
 	const TqReadyKey *best_key = NULL;
-	const TqReadyKey *refill_key = NULL;
-	int			best_index = 0;
-	int			refill_index = 0;
-	int			others = 0;
+	bool		best_needs_refill = false;
+	int			candidates = 0;
 	TqPopResult result = TQ_POP_EMPTY;
 
 	lock(LW_EXCLUSIVE);
 	for (int i = 0; i < nlanes; i++)
 	{
-		Lane	   *lane = find_or_make(database, lanes[i]);
-		const TqReadyKey *first;
+		int			at = turn >= 0 ? (turn + i) % nlanes : i;
+		Lane	   *lane = find_or_make(database, lanes[at]);
+		bool		needs_refill;
+		const TqReadyKey *first = lane ? peek(lane, &needs_refill) : NULL;
 
-		if (lane == NULL)
+		if (first == NULL)
 			continue;
-		first = head(lane);
-		if (first == NULL && !lane->complete && lane->refiller == 0 &&
-			(refill == NULL || compare(&lane->mark, refill_key) < 0))
+		candidates++;
+		if (goes_before(first, best_key, turn >= 0))
 		{
-			refill = lane;
-			refill_key = &lane->mark;
-			refill_index = i;
-		}
-		if (first != NULL && (best == NULL || compare(first, best_key) < 0))
-		{
-			others += (best != NULL);
 			best = lane;
 			best_key = first;
-			best_index = i;
+			best_needs_refill = needs_refill;
+			*index = at;
 		}
-		else if (first != NULL)
-			others++;
 	}
-	if (refill != NULL && (best == NULL || compare(refill_key, best_key) <= 0))
-	{
-		*index = refill_index;
+	if (best != NULL && best_needs_refill)
 		result = TQ_POP_REFILL;
-	}
 	else if (best != NULL)
 	{
-		*index = best_index;
 		take_head(best, key);
-		*more = others > 0 || refill != NULL || head(best) != NULL || !best->complete;
+		*more = candidates > 1 || best->count > 0 || !best->complete;
 		result = TQ_POP_GOT;
 	}
 	unlock();
@@ -438,35 +445,36 @@ tq_ready_refill_cancel(void)
 	unlock();
 }
 
-static bool
-is_for_workers(int64 lane)
-{
-	int			class = TQ_LANE_CLASS(lane);
-
-	return class != TQ_LANE_CLASS_EXTERNAL && class != TQ_LANE_CLASS_MANUAL && class != 0;
-}
-
 bool
-tq_ready_has_work(Oid database)
+tq_ready_has_work(Oid database, const int64 *lanes, int nlanes)
 {
-	HASH_SEQ_STATUS seq;
-	Lane	   *lane;
 	bool		work = false;
 
 	lock(LW_SHARED);
-	hash_seq_init(&seq, lane_hash);
-	while ((lane = hash_seq_search(&seq)) != NULL)
+	for (int i = 0; i < nlanes && !work; i++)
 	{
-		if (lane->key.database == database && is_for_workers(lane->key.lane) &&
-			(lane->count > 0 || !lane->complete))
-			work = true;
+		LaneKey		key = lane_key(database, lanes[i]);
+		Lane	   *lane = hash_search(lane_hash, &key, HASH_FIND, NULL);
+
+		work = lane == NULL || lane->count > 0 || !lane->complete;
 	}
 	unlock();
 	return work;
 }
 
-static void
-for_each_lane(Oid database, bool forget)
+uint64
+tq_ready_activity(void)
+{
+	uint64		activity;
+
+	lock(LW_SHARED);
+	activity = ready->activity;
+	unlock();
+	return activity;
+}
+
+void
+tq_ready_reset(Oid database, bool forget)
 {
 	HASH_SEQ_STATUS seq;
 	Lane	   *lane;
@@ -485,16 +493,4 @@ for_each_lane(Oid database, bool forget)
 		}
 	}
 	unlock();
-}
-
-void
-tq_ready_reset_all(Oid database)
-{
-	for_each_lane(database, false);
-}
-
-void
-tq_ready_forget_database(Oid database)
-{
-	for_each_lane(database, true);
 }

@@ -50,8 +50,11 @@ extern void tq_ready_lower_mark(Oid database, int64 lane, const TqReadyKey *key)
 /*
  * Take the first key of some lanes, in order; *index says from which, also for
  * TQ_POP_REFILL.  *more: there is more to do, so another worker may be woken.
+ * turn: among heads of the same priority the first lane from this one on is
+ * taken, so that a caller who counts it up is fair to all; negative: the key
+ * alone decides.
  */
-extern TqPopResult tq_ready_pop(Oid database, const int64 *lanes, int nlanes,
+extern TqPopResult tq_ready_pop(Oid database, const int64 *lanes, int nlanes, int turn,
 								TqReadyKey *key, int *index, bool *more);
 
 /*
@@ -64,11 +67,16 @@ extern void tq_ready_refill_end(Oid database, int64 lane, const TqReadyKey *keys
 								bool exhausted);
 extern void tq_ready_refill_cancel(void);	/* any refill of this backend */
 
-/* Whether in-database workers may find something; true also for lanes that were not read yet. */
-extern bool tq_ready_has_work(Oid database);
+/* Whether some lanes may hold something; true also for lanes that were not read yet. */
+extern bool tq_ready_has_work(Oid database, const int64 *lanes, int nlanes);
 
-/* Forget what is known of the lanes of a database: the table will be read again. */
-extern void tq_ready_reset_all(Oid database);
-extern void tq_ready_forget_database(Oid database);
+/* Rises whenever a task becomes ready, in any database. */
+extern uint64 tq_ready_activity(void);
+
+/*
+ * Forget what is known of a database's lanes: the table will be read again.
+ * forget: the extension is gone, and with it the lanes.
+ */
+extern void tq_ready_reset(Oid database, bool forget);
 
 #endif

@@ -20,6 +20,7 @@
 
 #include "base/compat.h"
 #include "shmem/claims.h"
+#include "shmem/counters.h"
 #include "shmem/databases.h"
 #include "shmem/ddl.h"
 #include "shmem/ready.h"
@@ -39,6 +40,7 @@ static const TqShmemPart parts[] = {
 	{"task_queue databases", tq_databases_shmem_size, NULL, tq_databases_shmem_attach},
 	{"task_queue ready index", tq_ready_shmem_size, tq_ready_hash_size, tq_ready_shmem_attach},
 	{"task_queue claims", tq_claims_shmem_size, tq_claims_hash_size, tq_claims_shmem_attach},
+	{"task_queue statistics", tq_counters_shmem_size, tq_counters_hash_size, tq_counters_shmem_attach},
 	{"task_queue channels", tq_wait_shmem_size, tq_wait_hash_size, tq_wait_shmem_attach},
 };
 

@@ -27,6 +27,7 @@ typedef enum TqLockId
 	TQ_LOCK_DATABASES,			/* databases.c */
 	TQ_LOCK_READY,				/* ready.c */
 	TQ_LOCK_CHANNELS,			/* wait.c */
+	TQ_LOCK_COUNTERS,			/* counters.c */
 	TQ_LOCK_QUEUES,				/* claims.c: running counts of limited queues */
 	TQ_LOCK_CLAIMS,				/* claims.c: the first of the partitions */
 	TQ_LOCK_COUNT = TQ_LOCK_CLAIMS + TQ_CLAIM_PARTITIONS

@@ -25,6 +25,7 @@
 #include "base/guc.h"
 #include "policy/lane.h"
 #include "shmem/claims.h"
+#include "shmem/counters.h"
 #include "shmem/databases.h"
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
@@ -46,6 +47,15 @@ typedef struct NoteList
 	int			size;
 } NoteList;
 
+/* An attempt that ended. */
+typedef struct MeasureNote
+{
+	int			level;
+	TqMeasure	measure;
+	struct MeasureNote *next;
+	char		handler[FLEXIBLE_ARRAY_MEMBER];
+} MeasureNote;
+
 typedef struct XactNotes
 {
 	NoteList	ready;			/* id: the lane */
@@ -54,6 +64,7 @@ typedef struct XactNotes
 	NoteList	ended;
 	NoteList	dags;
 	NoteList	cancels;
+	MeasureNote *measures;		/* the newest first */
 	TimestampTz due;			/* the lowest; TQ_NEVER: none */
 	bool		config;
 	const char *forbids_prepare;
@@ -193,6 +204,25 @@ tq_xact_note_cancel(int64 task_id)
 }
 
 void
+tq_xact_note_measure(const char *handler, const TqMeasure *measure)
+{
+	size_t		len = strlen(handler) + 1;
+	MeasureNote *note;
+
+	if (!tq_shmem_available())
+		return;
+	note = MemoryContextAlloc(TopTransactionContext, offsetof(MeasureNote, handler) + len);
+	note->level = GetCurrentTransactionNestLevel();
+	note->measure = *measure;
+	memcpy(note->handler, handler, len);
+	note->next = notes.measures;
+	if (!any_notes)
+		notes.due = TQ_NEVER;
+	any_notes = true;
+	notes.measures = note;
+}
+
+void
 tq_xact_note_config(void)
 {
 	if (!any_notes)
@@ -271,6 +301,8 @@ deliver_at_commit(void)
 		tq_wait_wake(TQ_WAIT_DAG, notes.dags.notes[i].id);
 	for (int i = 0; i < notes.cancels.count; i++)
 		deliver_cancel(notes.cancels.notes[i].id);
+	for (MeasureNote *note = notes.measures; note != NULL; note = note->next)
+		tq_counters_add(note->handler, &note->measure);
 }
 
 /* What this (sub)transaction had locked is free again. */
@@ -355,12 +387,16 @@ at_subxact_event(SubXactEvent event, SubTransactionId mySubid,
 		put_back(level);
 		for (int i = 0; i < lengthof(undone); i++)
 			drop_level(undone[i], level);
+		while (notes.measures != NULL && notes.measures->level >= level)
+			notes.measures = notes.measures->next;
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
 		hand_to_parent(&notes.locked, level);
 		for (int i = 0; i < lengthof(undone); i++)
 			hand_to_parent(undone[i], level);
+		for (MeasureNote *note = notes.measures; note != NULL && note->level >= level; note = note->next)
+			note->level = level - 1;
 	}
 }
 

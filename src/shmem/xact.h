@@ -42,6 +42,10 @@ extern void tq_xact_note_dag(int64 dag_key);
 /* A cancel_request row was written: interrupts whoever runs the task, or tells the scheduler. */
 extern void tq_xact_note_cancel(int64 task_id);
 
+/* An attempt ended; handler is copied. */
+struct TqMeasure;
+extern void tq_xact_note_measure(const char *handler, const struct TqMeasure *measure);
+
 /* Queues, lanes or handlers changed: workers and the scheduler look again. */
 extern void tq_xact_note_config(void);
 

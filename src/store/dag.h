@@ -169,6 +169,7 @@ extern int	tq_int4_list(Datum array, int32 **elements); /* 0: none */
 /* The DAG's lock (store/dag_lock.c), until the end of the transaction. */
 extern void tq_dag_lock(int64 dag_key, bool exclusive);
 extern void tq_dag_unlock_shared(int64 dag_key);
+extern bool tq_dag_is_locked_here(int64 dag_key);	/* exclusively, by this transaction */
 
 /* DAGs (store/dag_row.c). */
 extern bool tq_dag_find(const char *dag_id, int64 *dag_key, Oid *submitter);
@@ -274,5 +275,29 @@ extern int	tq_signal_release(int64 dag_key, const char *name, int32 **step_nos);
 extern Jsonb *tq_signal_payload(int64 dag_key, const char *name);
 extern int	tq_breakpoint_list(int64 dag_key, const char *label, bool after, int32 **step_nos);
 extern void tq_breakpoint_release(int64 dag_key, bool after, int n, const int32 *step_nos);
+
+/* As they are now, whatever the isolation level (store/dag_look.c). */
+typedef struct TqDagLook
+{
+	char		state;
+	TransactionId xmin;
+	TimestampTz finished_at;
+	Oid			submitter;
+} TqDagLook;
+
+typedef struct TqStepLook
+{
+	char		state;
+	TransactionId xmin;
+	TimestampTz finished_at;
+	int32		step_no;
+	Jsonb	   *result;			/* these may be NULL */
+	char	   *error_kind;
+	char	   *error_message;	/* of a canceled step: the reason */
+} TqStepLook;
+
+extern bool tq_dag_look(int64 dag_key, TqDagLook *dag);
+extern bool tq_step_look(int64 dag_key, const char *step_id, TqStepLook *step);
+extern bool tq_dag_needs_workers(int64 dag_key, int32 step_no);
 
 #endif

@@ -26,11 +26,13 @@ tq_step_list_uncounted(int64 dag_key, char state, int32 first, TqUncountedStep *
 {
 	static TqPlan plan =
 		TQ_PLAN("SELECT s.step_no, s.split, s.slice,"
-				" EXISTS (SELECT FROM task_queue.dag_step AS p WHERE p.dag_key = $1"
-				"  AND p.step_no = ANY (s.needs) AND p.state IN ('f', 'k', 'c')),"
-				" (SELECT pg_catalog.array_agg(p.step_no) FROM task_queue.dag_step AS p WHERE p.dag_key = $1"
-				"  AND p.step_no = ANY (s.needs || s.defaults || s.optionals)"
-				"  AND (p.state IN ('n', 'p', 'x') OR (p.state = 'd' AND p.stop_after = 'a'))),"
+				" EXISTS (SELECT FROM pg_catalog.unnest(s.needs) AS u (step_no)"
+				"  JOIN task_queue.dag_step AS p ON p.dag_key = $1 AND p.step_no = u.step_no"
+				"  WHERE p.state IN ('f', 'k', 'c')),"
+				" (SELECT pg_catalog.array_agg(p.step_no)"
+				"  FROM pg_catalog.unnest(s.needs || s.defaults || s.optionals) AS u (step_no)"
+				"  JOIN task_queue.dag_step AS p ON p.dag_key = $1 AND p.step_no = u.step_no"
+				"  WHERE (p.state IN ('n', 'p', 'x') OR (p.state = 'd' AND p.stop_after = 'a'))),"
 				" (SELECT pg_catalog.count(*)::int4 FROM pg_catalog.unnest(s.wait_for) AS w"
 				"  WHERE NOT EXISTS (SELECT FROM task_queue.dag_signal AS g"
 				"   WHERE g.dag_key = $1 AND g.name = w AND g.step_no = 0))"

@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "storage/lock.h"
 
+#include "base/compat.h"
 #include "store/dag.h"
 
 /* The SQL functions use 1 and 2; see also shmem/claims.c. */
@@ -49,4 +50,13 @@ tq_dag_unlock_shared(int64 dag_key)
 
 	make_tag(&tag, dag_key);
 	(void) LockRelease(&tag, ShareLock, false);
+}
+
+bool
+tq_dag_is_locked_here(int64 dag_key)
+{
+	LOCKTAG		tag;
+
+	make_tag(&tag, dag_key);
+	return TQ_LOCK_HELD_BY_ME(&tag, ExclusiveLock);
 }

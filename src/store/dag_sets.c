@@ -184,8 +184,8 @@ int
 tq_step_infos(int64 dag_key, int n, const int32 *step_nos, TqStepInfo **infos)
 {
 	static TqPlan plan =
-		TQ_PLAN("SELECT " INFO_COLUMNS " FROM task_queue.dag_step AS s"
-				" WHERE s.dag_key = $1 AND s.step_no = ANY ($2) ORDER BY s.step_no",
+		TQ_PLAN("SELECT " INFO_COLUMNS " FROM (SELECT DISTINCT u.step_no FROM pg_catalog.unnest($2) AS u (step_no)) AS u"
+				" JOIN task_queue.dag_step AS s ON s.dag_key = $1 AND s.step_no = u.step_no ORDER BY s.step_no",
 				INT8OID, INT4ARRAYOID);
 	Datum		values[2];
 	TqSpi		spi;
@@ -207,8 +207,8 @@ int
 tq_step_infos_by_id(int64 dag_key, Datum step_ids, TqStepInfo **infos)
 {
 	static TqPlan plan =
-		TQ_PLAN("SELECT " INFO_COLUMNS " FROM task_queue.dag_step AS s"
-				" WHERE s.dag_key = $1 AND s.step_id = ANY ($2) ORDER BY s.step_id",
+		TQ_PLAN("SELECT " INFO_COLUMNS " FROM pg_catalog.unnest($2) AS u (step_id)"
+				" JOIN task_queue.dag_step AS s ON s.dag_key = $1 AND s.step_id = u.step_id ORDER BY s.step_id",
 				INT8OID, TEXTARRAYOID);
 	Datum		values[] = {Int64GetDatum(dag_key), step_ids};
 	TqSpi		spi;

@@ -1,0 +1,116 @@
+/*-------------------------------------------------------------------------
+ *
+ * dag_look.c
+ *	  Looking at DAGs and steps as they are now, whatever the isolation level.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+
+#include "store/dag.h"
+#include "store/plans.h"
+
+/* One row, read with a snapshot taken now. */
+static bool
+look(TqPlan *plan, const Datum *values)
+{
+	Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
+	bool		found = tq_plan_query(plan, values, NULL, latest) == 1;
+
+	UnregisterSnapshot(latest);
+	return found;
+}
+
+static TransactionId
+row_xid(int column)
+{
+	bool		isnull;
+
+	return DatumGetTransactionId(tq_row_datum(0, column, &isnull));
+}
+
+bool
+tq_dag_look(int64 dag_key, TqDagLook *dag)
+{
+	static TqPlan plan =
+		TQ_PLAN("SELECT d.state, d.xmin, d.finished_at, d.submitter FROM task_queue.dag AS d WHERE d.dag_key = $1",
+				INT8OID);
+	Datum		values[] = {Int64GetDatum(dag_key)};
+	TqSpi		spi;
+	bool		found;
+
+	tq_spi_begin(&spi);
+	found = look(&plan, values);
+	if (found)
+	{
+		dag->state = tq_row_char(0, 0);
+		dag->xmin = row_xid(1);
+		dag->finished_at = tq_row_int64(0, 2);
+		dag->submitter = tq_row_oid(0, 3);
+	}
+	tq_spi_end(&spi);
+	return found;
+}
+
+bool
+tq_step_look(int64 dag_key, const char *step_id, TqStepLook *step)
+{
+	static TqPlan plan =
+		TQ_PLAN("SELECT s.state, s.xmin, s.finished_at, s.step_no, s.result, s.error_kind, s.error_message"
+				" FROM task_queue.dag_step AS s WHERE s.dag_key = $1 AND s.step_id = $2", INT8OID, TEXTOID);
+	Datum		values[] = {Int64GetDatum(dag_key), CStringGetTextDatum(step_id)};
+	TqSpi		spi;
+	bool		found;
+	bool		isnull;
+
+	tq_spi_begin(&spi);
+	found = look(&plan, values);
+	if (found)
+	{
+		step->state = tq_row_char(0, 0);
+		step->xmin = row_xid(1);
+		step->finished_at = tq_row_int64(0, 2);
+		step->step_no = tq_row_int32(0, 3);
+		step->result = (Jsonb *) DatumGetPointer(tq_row_copy(0, 4, spi.caller, &isnull));
+		step->error_kind = tq_row_text(0, 5, spi.caller);
+		step->error_message = tq_row_text(0, 6, spi.caller);
+	}
+	tq_spi_end(&spi);
+	return found;
+}
+
+/*
+ * Does a DAG (step_no 0), or a step with all that it depends on, need a
+ * worker of the database to go on?
+ */
+bool
+tq_dag_needs_workers(int64 dag_key, int32 step_no)
+{
+#define OPEN_IN_DATABASE \
+	"s.state IN ('n', 'p', 'x') AND NOT EXISTS (" \
+	"SELECT FROM task_queue.handler_name AS n JOIN task_queue.handler AS h ON h.handler_id = n.handler_id" \
+	" WHERE n.name = s.handler AND h.kind = 'x')"
+	static TqPlan of_dag =
+		TQ_PLAN("SELECT 1 FROM task_queue.dag_step AS s WHERE s.dag_key = $1 AND " OPEN_IN_DATABASE " LIMIT 1",
+				INT8OID);
+	static TqPlan of_step =
+		TQ_PLAN("WITH RECURSIVE behind (step_no) AS ("
+				"  SELECT $2"
+				" UNION"
+				"  SELECT u.step_no FROM behind AS b"
+				"   JOIN task_queue.dag_step AS c ON c.dag_key = $1 AND c.step_no = b.step_no,"
+				"   pg_catalog.unnest(c.needs || c.defaults || c.optionals) AS u (step_no))"
+				" SELECT 1 FROM behind AS b JOIN task_queue.dag_step AS s ON s.dag_key = $1 AND s.step_no = b.step_no"
+				" WHERE " OPEN_IN_DATABASE " LIMIT 1", INT8OID, INT4OID);
+	Datum		values[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no)};
+	TqSpi		spi;
+	bool		found;
+
+	tq_spi_begin(&spi);
+	found = look(step_no == 0 ? &of_dag : &of_step, values);
+	tq_spi_end(&spi);
+	return found;
+}
