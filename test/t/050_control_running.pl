@@ -101,6 +101,21 @@ is(outcome($id), 'canceled', 'a cancel that commits after the attempt failed is 
 $lock->quit;
 $canceler->quit;
 
+# Workers learn of a resumed queue and of a new lane before the commit that
+# says so has sent its invalidation messages.
+my $prompt = 0;
+for my $i (1 .. 10)
+{
+	query("SELECT task_queue.pause_queue('default')");
+	$id = query("SELECT task_queue.enqueue('slow', '[0]')");
+	query("SELECT task_queue.resume_queue('default')");
+	$prompt++ if query("SELECT state FROM task_queue.wait($id, '20 s')") eq 'done';
+	query("SELECT task_queue.create_queue('new$i')");
+	$id = query("SELECT task_queue.enqueue('slow', '[0]', queue => 'new$i')");
+	$prompt++ if query("SELECT state FROM task_queue.wait($id, '20 s')") eq 'done';
+}
+is($prompt, 20, 'tasks of queues that were resumed or made just now start at once');
+
 # Rolled back cancels and alterations of a waiting task do not lose it.
 query("SELECT task_queue.pause_queue('default')");
 $id = query("SELECT task_queue.enqueue('slow', '[0]')");
