@@ -150,6 +150,9 @@ void
 tq_bgw_connect(Oid database)
 {
 	catch_sigterm();
+	/* Launcher and scheduler run no user code; an error would end them. */
+	if (tq_my_slot == NULL)
+		pqsignal(SIGINT, SIG_IGN);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);

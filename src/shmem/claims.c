@@ -17,14 +17,13 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/lmgr.h"
-#include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "base/guc.h"
+#include "shmem/claim_lock.h"
 #include "shmem/claims.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
@@ -34,10 +33,6 @@
 
 /* Claims that in-database workers may hold beside the leases. */
 #define CLAIMS_PER_WORKER	128
-
-/* The fourth field of an advisory lock tag; 1 and 2 are those of pg_advisory_lock(). */
-#define CLAIM_LOCK_CLASS	0x5451
-#define QUEUE_LOCK_CLASS	0x5452
 
 /* Compared as bytes, so there must be no padding. */
 typedef struct ClaimKey
@@ -240,59 +235,6 @@ forget_mine(int64 task_id)
 	}
 }
 
-/* Without the library: a session lock on the task, and one of the queue's numbers. */
-static void
-set_claim_lock(LOCKTAG *tag, int64 task_id)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (task_id >> 32), (uint32) task_id,
-						 CLAIM_LOCK_CLASS);
-}
-
-static void
-set_queue_lock(LOCKTAG *tag, const char *queue, int number)
-{
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) queue_hash(queue), (uint32) number,
-						 QUEUE_LOCK_CLASS);
-}
-
-static LOCKTAG held_queue_lock;
-static bool queue_lock_held = false;
-
-static TqClaimResult
-take_by_lock(const TqClaim *claim, int max_running)
-{
-	LOCKTAG		tag;
-
-	set_claim_lock(&tag, claim->task_id);
-	if (LockAcquire(&tag, ExclusiveLock, true, true) == LOCKACQUIRE_NOT_AVAIL)
-		return TQ_CLAIM_TAKEN;
-	for (int number = 1; number <= max_running; number++)
-	{
-		set_queue_lock(&held_queue_lock, claim->queue, number);
-		if (LockAcquire(&held_queue_lock, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL)
-		{
-			queue_lock_held = true;
-			return TQ_CLAIM_OK;
-		}
-	}
-	if (max_running == 0)
-		return TQ_CLAIM_OK;
-	LockRelease(&tag, ExclusiveLock, true);
-	return TQ_CLAIM_QUEUE_FULL;
-}
-
-static void
-release_lock(int64 task_id)
-{
-	LOCKTAG		tag;
-
-	set_claim_lock(&tag, task_id);
-	LockRelease(&tag, ExclusiveLock, true);
-	if (queue_lock_held)
-		LockRelease(&held_queue_lock, ExclusiveLock, true);
-	queue_lock_held = false;
-}
-
 TqClaimResult
 tq_claim_take(const TqClaim *claim, int max_running)
 {
@@ -304,7 +246,7 @@ tq_claim_take(const TqClaim *claim, int max_running)
 	TqClaimResult result = TQ_CLAIM_OK;
 
 	if (claims == NULL)
-		return take_by_lock(claim, max_running);
+		return tq_claim_lock_take(claim->task_id, queue_hash(claim->queue), max_running);
 	if (!claim->external)
 		reserve_mine();
 
@@ -374,7 +316,7 @@ tq_claim_release(int64 task_id)
 
 	if (claims == NULL)
 	{
-		release_lock(task_id);
+		tq_claim_lock_release(task_id);
 		return;
 	}
 	entry = find_locked(MyDatabaseId, task_id, LW_EXCLUSIVE, &lock);

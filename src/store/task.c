@@ -149,12 +149,8 @@ tq_task_from_tuple(HeapTuple tuple, TupleDesc desc)
 	return task;
 }
 
-/*
- * While the row is locked a worker that takes its id from the ready index
- * drops it, so an abort must put it back there.
- */
-TqTask *
-tq_task_from_locked_slot(TupleTableSlot *slot)
+static TqTask *
+task_from_slot(TupleTableSlot *slot)
 {
 	bool		should_free;
 	HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
@@ -162,13 +158,34 @@ tq_task_from_locked_slot(TupleTableSlot *slot)
 
 	if (should_free)
 		heap_freetuple(tuple);
-	if (task->state == TQ_TASK_READY)
-		tq_xact_note_locked(task->lane, task->priority, task->run_at, task->task_id);
 	return task;
 }
 
-TqLockResult
-tq_task_lock(int64 task_id, TqLockWait wait, TqTask **task)
+/*
+ * While the row is locked a worker that takes its id from the ready index
+ * drops it, so an abort must put it back there.
+ */
+static void
+note_locked(const TqTask *task)
+{
+	if (task->state == TQ_TASK_READY)
+		tq_xact_note_locked(task->lane, task->priority, task->run_at, task->task_id);
+}
+
+TqTask *
+tq_task_from_locked_slot(TupleTableSlot *slot)
+{
+	TqTask	   *task = task_from_slot(slot);
+
+	note_locked(task);
+	return task;
+}
+
+/* What to do with the row that a lookup finds. */
+typedef TqLockResult (*RowAction) (Relation rel, TupleTableSlot *slot, void *arg, TqTask **task);
+
+static TqLockResult
+with_row(int64 task_id, RowAction action, void *arg, TqTask **task)
 {
 	Relation	rel = tq_task_open();
 	Relation	index = tq_task_open_index(TQ_TASK_PKEY);
@@ -183,9 +200,7 @@ tq_task_lock(int64 task_id, TqLockWait wait, TqTask **task)
 	scan = TQ_INDEX_BEGINSCAN(rel, index, GetActiveSnapshot(), 1);
 	index_rescan(scan, &key, 1, NULL, 0);
 	if (index_getnext_slot(scan, ForwardScanDirection, slot))
-		result = tq_task_lock_slot(rel, slot, GetActiveSnapshot(), wait);
-	if (result == TQ_LOCKED)
-		*task = tq_task_from_locked_slot(slot);
+		result = action(rel, slot, arg, task);
 	index_endscan(scan);
 	PopActiveSnapshot();
 	ExecDropSingleTupleTableSlot(slot);
@@ -194,10 +209,62 @@ tq_task_lock(int64 task_id, TqLockWait wait, TqTask **task)
 	return result;
 }
 
+static TqLockResult
+lock_row(Relation rel, TupleTableSlot *slot, void *arg, TqTask **task)
+{
+	TqLockWait	wait = *(TqLockWait *) arg;
+	TqLockResult result = tq_task_lock_slot(rel, slot, GetActiveSnapshot(), wait);
+
+	if (result == TQ_LOCKED)
+		*task = tq_task_from_locked_slot(slot);
+	return result;
+}
+
+TqLockResult
+tq_task_lock(int64 task_id, TqLockWait wait, TqTask **task)
+{
+	return with_row(task_id, lock_row, &wait, task);
+}
+
+typedef struct Taking
+{
+	bool		(*ends_here) (const TqTask *task, void *arg);
+	void	   *arg;
+} Taking;
+
+static TqLockResult
+take_row(Relation rel, TupleTableSlot *slot, void *arg, TqTask **task)
+{
+	Taking	   *taking = arg;
+	TqLockWait	wait = TQ_LOCK_SKIP;
+	TqTask	   *found = task_from_slot(slot);
+	TqLockResult result;
+
+	if (!taking->ends_here(found, taking->arg))
+		return lock_row(rel, slot, &wait, task);
+	result = tq_task_delete_now(rel, found->tuple);
+	if (result != TQ_LOCKED)
+		return result;
+	note_locked(found);
+	found->taken = true;
+	*task = found;
+	return TQ_LOCKED;
+}
+
+TqLockResult
+tq_task_take(int64 task_id, bool (*ends_here) (const TqTask *task, void *arg),
+			 void *arg, TqTask **task)
+{
+	Taking		taking = {ends_here, arg};
+
+	return with_row(task_id, take_row, &taking, task);
+}
+
 void
 tq_task_delete(TqTask *task)
 {
-	tq_task_delete_tuple(task->tuple);
+	if (!task->taken)
+		tq_task_delete_tuple(task->tuple);
 }
 
 static void
@@ -206,6 +273,15 @@ set_column(TqTask *task, bool *changed, int column, Datum value, bool isnull)
 	task->values[column - 1] = isnull ? (Datum) 0 : value;
 	task->nulls[column - 1] = isnull;
 	changed[column - 1] = true;
+}
+
+static void
+insert_again(TqTask *task)
+{
+	TqTaskWriter *writer = tq_task_write_begin();
+
+	(void) tq_task_write_as(writer, task->task_id, task->values, task->nulls);
+	tq_task_write_end(writer);
 }
 
 /* Write the columns that both kinds of change have in common, and those that were set before. */
@@ -226,7 +302,10 @@ store_changes(TqTask *task, bool *changed)
 			   Int64GetDatum(task->lease_token), task->lease_token == 0);
 	set_column(task, changed, TQ_COL_LEASE_UNTIL,
 			   TimestampTzGetDatum(task->lease_until), task->lease_until == 0);
-	task->tuple = tq_task_update_tuple(task->tuple, task->values, task->nulls, changed);
+	if (task->taken)
+		insert_again(task);
+	else
+		task->tuple = tq_task_update_tuple(task->tuple, task->values, task->nulls, changed);
 }
 
 void

@@ -97,8 +97,9 @@ typedef struct TqTask
 	Datum		values[TQ_TASK_NCOLS];
 	bool		nulls[TQ_TASK_NCOLS];
 
-	/* Private to the functions below: the stored version that the changes start from. */
+	/* Private to the functions below: the stored version that the changes start from, and whether it was deleted by tq_task_take(). */
 	HeapTuple	tuple;
+	bool		taken;
 } TqTask;
 
 typedef enum TqLockWait
@@ -116,6 +117,16 @@ typedef enum TqLockResult
 
 /* Lock one row FOR UPDATE and load it (palloc'd in the current context). */
 extern TqLockResult tq_task_lock(int64 task_id, TqLockWait wait, TqTask **task);
+
+/*
+ * Lock a row, and delete it at once if ends_here() says that this transaction
+ * will write its end: that saves locking it first.  tq_task_delete() then has
+ * nothing to do, and putting the task back to waiting inserts it anew; whoever
+ * does neither must abort.  A row that is locked or was changed meanwhile is
+ * not waited for.
+ */
+extern TqLockResult tq_task_take(int64 task_id, bool (*ends_here) (const TqTask *task, void *arg),
+								 void *arg, TqTask **task);
 
 /*
  * Lock the first ready tasks of some lanes, in order (priority, run_at, id),

@@ -142,6 +142,24 @@ tq_task_delete_tuple(HeapTuple tuple)
 	table_close(rel, NoLock);
 }
 
+/* Without waiting for anybody. */
+TqLockResult
+tq_task_delete_now(Relation rel, HeapTuple tuple)
+{
+	TM_FailureData tmfd;
+
+	switch (table_tuple_delete(rel, &tuple->t_self, GetCurrentCommandId(true),
+							   InvalidSnapshot, InvalidSnapshot, false, &tmfd, false))
+	{
+		case TM_Ok:
+			return TQ_LOCKED;
+		case TM_BeingModified:
+			return TQ_LOCK_BUSY;
+		default:
+			return TQ_LOCK_GONE;
+	}
+}
+
 /*
  * What an insert or update needs beside the tuple.  All of it lives in the
  * executor state's memory.

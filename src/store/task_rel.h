@@ -40,6 +40,7 @@ extern TqTask *tq_task_from_locked_slot(TupleTableSlot *slot);
 extern HeapTuple tq_task_update_tuple(HeapTuple tuple, Datum *values, bool *nulls,
 									  bool *changed);
 extern void tq_task_delete_tuple(HeapTuple tuple);
+extern TqLockResult tq_task_delete_now(Relation rel, HeapTuple tuple);
 
 extern void tq_task_rel_init(void);
 
