@@ -192,6 +192,20 @@ tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 	return result;
 }
 
+/*
+ * The DAG of the step was deleted while it ran: roll back what it did.  The
+ * failure that is recorded then finds no DAG either, and just removes the
+ * task.
+ */
+static pg_noreturn void
+undo_orphan(TqRun *run)
+{
+	run->phase = TQ_RUN_CALL;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the DAG of this step was deleted")));
+}
+
 char
 tq_run_record_success(TqRun *run, Jsonb *result)
 {
@@ -199,11 +213,16 @@ tq_run_record_success(TqRun *run, Jsonb *result)
 
 	run->phase = TQ_RUN_RECORD;
 	if (run->snoozed)
+	{
+		if (run->task->has_dag && !tq_dag_step_snoozed(run->task))
+			undo_orphan(run);
 		state = tq_finish_released(run->task, run->snooze_us);
+	}
 	else
 	{
 		state = TQ_TASK_DONE;
-		tq_finish_done(run->task, &run->attempt, result);
+		if (!tq_finish_done(run->task, &run->attempt, result))
+			undo_orphan(run);
 	}
 	return state;
 }
