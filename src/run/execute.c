@@ -126,23 +126,33 @@ unknown_handler_error(const TqTask *task, const TqHandler *handler)
 	return tq_error_make(TQ_KIND_UNKNOWN_HANDLER, message, false);
 }
 
+/* Most steps do not ask for them. */
+bool
+tq_run_load_names(TqRun *run)
+{
+	char	   *dag_id;
+	char	   *step_id;
+
+	if (run->dag_id != NULL)
+		return true;
+	if (!run->task->has_dag || !tq_dag_names(run->task, &dag_id, &step_id))
+		return false;
+	run->dag_id = dag_id;
+	run->step_id = step_id;
+	return true;
+}
+
 bool
 tq_run_prepare(TqRun *run, TqHandler **handler, char *state)
 {
 	TqTask	   *task = run->task;
-	char	   *dag_id;
-	char	   *step_id;
 
 	*handler = NULL;
-	if (task->has_dag)
+	/* A DAG is deleted with the tasks that nobody has had yet, so only others can be orphans. */
+	if (task->has_dag && (task->attempt > 0 || task->gen > 0) && !tq_run_load_names(run))
 	{
-		if (!tq_dag_names(task, &dag_id, &step_id))
-		{
-			*state = tq_finish_orphan(task);
-			return false;
-		}
-		run->dag_id = dag_id;
-		run->step_id = step_id;
+		*state = tq_finish_orphan(task);
+		return false;
 	}
 	if (task->has_deadline && tq_clock_now() > task->deadline)
 	{
