@@ -92,7 +92,7 @@ put_time(Datum *values, bool *nulls, int i, TimestampTz time)
 }
 
 static void
-describe_run(const TqRun *run, Datum *values, bool *nulls)
+describe_run(TqRun *run, Datum *values, bool *nulls)
 {
 	const TqTask *task = run->task;
 
@@ -105,6 +105,7 @@ describe_run(const TqRun *run, Datum *values, bool *nulls)
 	put_text(values, nulls, 6, run->attempt.worker);
 	nulls[7] = task->trace_ctx == NULL;
 	values[7] = PointerGetDatum(task->trace_ctx);
+	(void) tq_run_load_names(run);
 	put_text(values, nulls, 8, run->dag_id);
 	put_text(values, nulls, 9, run->step_id);
 	put_time(values, nulls, 10, task->enqueued_at);
@@ -131,7 +132,7 @@ tq_sql_current_task(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	const TqHandler *direct = tq_call_direct_handler();
-	const TqRun *run = tq_run_in_handler();
+	TqRun *run = tq_run_in_handler();
 	Datum		values[14] = {0};
 	bool		nulls[14] = {false};
 

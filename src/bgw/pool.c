@@ -14,6 +14,7 @@
 
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 
 #include "base/clock.h"
@@ -191,6 +192,8 @@ look_up_served(void *arg)
 	if (served_context == NULL)
 		served_context = AllocSetContextCreate(TopMemoryContext, "task_queue lanes served",
 											   ALLOCSET_DEFAULT_SIZES);
+	/* The change may be known to us before its invalidation messages are here. */
+	InvalidateSystemCaches();
 	MemoryContextReset(served_context);
 	old = MemoryContextSwitchTo(served_context);
 	served = tq_serve_lanes(ANY_WORKER, NULL, false);

@@ -24,6 +24,7 @@
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/memutils.h"
 
 #include "base/clock.h"
@@ -95,6 +96,11 @@ serve_again(void *arg)
 {
 	MemoryContext old;
 
+	/*
+	 * We may have been told of a change before its invalidation messages have
+	 * come: a commit sends them after it has run its callbacks.
+	 */
+	InvalidateSystemCaches();
 	MemoryContextReset(worker.serve_context);
 	old = MemoryContextSwitchTo(worker.serve_context);
 	worker.served = tq_serve_lanes(worker.name, NULL, false);
