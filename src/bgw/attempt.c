@@ -68,14 +68,6 @@ typedef struct Execution
 	MemoryContext context;
 } Execution;
 
-static Oid	worker_user;
-
-void
-tq_attempt_init(void)
-{
-	worker_user = GetUserId();
-}
-
 static void
 report_task(const TqTask *task)
 {
@@ -363,11 +355,12 @@ record(Execution *execution)
 static void
 run_procedure(Execution *execution)
 {
+	Oid			user = GetUserId();
 	ErrorData  *error;
 
 	SetUserIdAndSecContext(execution->task->enqueuer, SECURITY_LOCAL_USERID_CHANGE);
 	error = tq_transaction_guard(call_procedure, execution);
-	SetUserIdAndSecContext(worker_user, 0);
+	SetUserIdAndSecContext(user, 0);
 	execution->run.in_handler = false;
 	if (error != NULL)
 	{
@@ -418,16 +411,6 @@ finish(Execution *execution)
 		tq_ready_push(MyDatabaseId, execution->lane, &execution->misfit);
 	if (execution->put_back)
 		tq_ready_push(MyDatabaseId, execution->lane, execution->key);
-}
-
-static void
-set_commit_mode(void)
-{
-	const char *mode = tq_synchronous_commit ? "on" : "off";
-
-	if ((synchronous_commit > SYNCHRONOUS_COMMIT_OFF) != tq_synchronous_commit)
-		(void) set_config_option("synchronous_commit", mode, PGC_SUSET, PGC_S_OVERRIDE,
-								 GUC_ACTION_SET, true, 0, false);
 }
 
 static void run_execution(Execution *execution);
@@ -510,6 +493,5 @@ tq_attempt_run(const char *worker, int64 lane, const TqReadyKey *key)
 	Execution	execution = {.worker = worker, .lane = lane, .key = key,
 	.context = CurrentMemoryContext};
 
-	set_commit_mode();
 	run_execution(&execution);
 }

@@ -44,6 +44,7 @@ static MemoryContext loop_context;
 static bool found_extension = false;
 static bool ended_well = false;
 static bool settled = true;
+static bool promoting = false;	/* more is due */
 static uint32 config_epoch;
 static TimestampTz next_sweep;
 static TimestampTz next_upkeep;
@@ -119,20 +120,20 @@ upkeep(void)
 	next_upkeep = in_seconds(complete ? UPKEEP_SECONDS : RETRY_SECONDS);
 }
 
-/* Also recomputes when the next one is due. */
-static bool
+/*
+ * A batch at a time, so that workers are started meanwhile.  After the last
+ * one it is looked up when the next task is due.
+ */
+static void
 promote_due(void)
 {
-	bool		left;
 	TimestampTz due;
 
-	do
-	{
-		tq_transaction_start();
-		(void) tq_maintain_promote_due(PROMOTE_BATCH, &left);
-		tq_transaction_commit();
-		(void) tq_bgw_check_interrupts();
-	} while (left);
+	tq_transaction_start();
+	(void) tq_maintain_promote_due(PROMOTE_BATCH, &promoting);
+	tq_transaction_commit();
+	if (promoting)
+		return;
 
 	tq_database_due_scan_begin(MyDatabaseId);
 	tq_transaction_start();
@@ -142,7 +143,6 @@ promote_due(void)
 	if (due <= tq_clock_now())
 		due = tq_clock_add(tq_clock_now(), 100 * TQ_USECS_PER_MS);
 	tq_database_due_scan_end(MyDatabaseId, due);
-	return true;
 }
 
 /*
@@ -159,7 +159,7 @@ sweep(void)
 	if (!table_may_hold_rows)
 		return;
 	tq_ready_reset(MyDatabaseId, false);
-	(void) promote_due();
+	promote_due();
 	tq_pool_cancel_unclaimed();
 	tq_wake_worker(MyDatabaseId, 0);
 }
@@ -197,7 +197,7 @@ react(const TqMessages *messages)
 	if (messages->sweep)
 		sweep();
 	if (messages->next_due <= now)
-		(void) promote_due();
+		promote_due();
 	if (next_upkeep <= now)
 		upkeep();
 	if (tq_ready_activity() != seen_activity)
@@ -217,6 +217,8 @@ sleep_until_next(void)
 	TimestampTz next = next_upkeep;
 	int64		ms;
 
+	if (promoting)
+		return;
 	if (tq_database_get(MyDatabaseId, &database))
 	{
 		if (database.want_worker || database.check_cancels || database.sweep)
