@@ -160,6 +160,7 @@ sweep(void)
 		return;
 	tq_ready_reset(MyDatabaseId, false);
 	promote_due();
+	tq_pool_recover();
 	tq_pool_cancel_unclaimed();
 	tq_wake_worker(MyDatabaseId, 0);
 }
@@ -196,7 +197,7 @@ react(const TqMessages *messages)
 		tq_pool_cancel_unclaimed();
 	if (messages->sweep)
 		sweep();
-	if (messages->next_due <= now)
+	if (promoting || messages->next_due <= now)
 		promote_due();
 	if (next_upkeep <= now)
 		upkeep();

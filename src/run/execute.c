@@ -178,6 +178,13 @@ tq_run_prepare(TqRun *run, TqHandler **handler, char *state)
 	return true;
 }
 
+/* Before the call, that is while nobody could interrupt it. */
+static bool
+cancel_requested(const TqRun *run)
+{
+	return tq_my_slot ? tq_slot_cancel_requested() : tq_claim_cancel_requested(run->task->task_id);
+}
+
 Jsonb *
 tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 {
@@ -186,7 +193,7 @@ tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 	run->phase = TQ_RUN_CALL;
 	run->attempt.called = true;
 	tq_call_phase = TQ_PHASE_ARGS;
-	if (tq_slot_cancel_requested())
+	if (cancel_requested(run))
 		tq_run_interrupt(TQ_INTERRUPT_CANCEL);
 	arm_timers(run, handler);
 	tq_handler_check_permission(handler, run->task->enqueuer);
