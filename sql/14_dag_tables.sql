@@ -1,4 +1,5 @@
 -- DAGs: rows are updated in place by the transaction that ends a step, so what changes is fixed-width, comes first, and is in no index.
+-- No CHECK constraints: every UPDATE would parse them anew, which costs more than the update itself.
 
 -- open counts the steps that have not ended, less those whose end is still carried along by a dependent (dag_step.carry): a step that ends
 -- while a dependent of it is open adds itself to that dependent's row, which is written anyway, instead of to this one. Of a sliced DAG open is
@@ -9,7 +10,7 @@ CREATE TABLE dag (
 	bad int NOT NULL,					-- ended steps that make it fail: failed or skipped, and not optional
 	sliced boolean NOT NULL,
 	dynamic boolean NOT NULL DEFAULT false,			-- steps were added after it was submitted
-	state "char" NOT NULL CHECK (state IN ('x', 'g', 'h', 'd', 'f', 'c')),	-- running, pausing, paused, done, failed, canceled
+	state "char" NOT NULL,	-- running, pausing, paused, done, failed, canceled
 	submitter regrole NOT NULL,
 	created_at timestamptz NOT NULL,
 	paused_at timestamptz,
@@ -38,14 +39,14 @@ CREATE TABLE dag_step (
 	attempt int NOT NULL,
 	gen int NOT NULL,					-- that of its last task
 	slice smallint NOT NULL,				-- of the DAG's counter
-	state "char" NOT NULL CHECK (state IN ('n', 'p', 'x', 'd', 'f', 'k', 'c')),	-- being added, pending, running, done, failed, skipped, canceled
+	state "char" NOT NULL,	-- being added, pending, running, done, failed, skipped, canceled
 	child_kind "char" NOT NULL,				-- as dag_edge.kind
 	optional boolean NOT NULL,
 	split boolean NOT NULL,
 	has_refs boolean NOT NULL,				-- args has references to resolve
-	stop_before "char" NOT NULL CHECK (stop_before IN ('-', 'a', 'r')),	-- breakpoint: none active, armed, released
-	stop_after "char" NOT NULL CHECK (stop_after IN ('-', 'a', 'r')),
-	placement "char" NOT NULL CHECK (placement IN ('-', 't', 'c', 'f')),	-- none, target, with a step, target of a step
+	stop_before "char" NOT NULL,	-- breakpoint: none active, armed, released
+	stop_after "char" NOT NULL,
+	placement "char" NOT NULL,	-- none, target, with a step, target of a step
 	placement_step int NOT NULL,
 	priority int NOT NULL,
 	delay_us bigint NOT NULL,

@@ -74,14 +74,15 @@ SELECT d.dag_id, s.step_id, s.handler,
 			UNION ALL
 			SELECT 'held' WHERE d.state IN ('g', 'h')
 		) AS b ORDER BY 1) END AS blocked_on,
-	COALESCE(t.task_id, s.task_id) AS task_id
+	COALESCE(t.task_id, s.task_id) AS task_id,
+	s.created_at
 FROM task_queue.dag AS d
 	JOIN task_queue.dag_step AS s ON s.dag_key = d.dag_key
 	LEFT JOIN task_queue.task AS t ON t.dag_key = s.dag_key AND t.step_no = s.step_no
 	LEFT JOIN task_queue._running() AS r ON r.task_id = t.task_id
 WHERE task_queue._may_see(d.submitter);
 COMMENT ON VIEW dag_steps IS
-'Steps of DAGs. state is pending, running (handed over to its queue, or being executed), done, failed, skipped or canceled. deps: dependencies that it needs or has a default for; optional_deps: those it only comes after. attempt and worker: of the last execution. queued_at: handed over; started_at: first execution. blocked_on: why a pending step is pending: "step x" (has not ended), "after x" (behind the after-breakpoint of x), "signal x", "before" (its own breakpoint), "held" (the DAG is paused).';
+'Steps of DAGs. state is pending, running (handed over to its queue, or being executed), done, failed, skipped or canceled. deps: dependencies that it needs or has a default for; optional_deps: those it only comes after. attempt and worker: of the last execution. queued_at: handed over; started_at: first execution. blocked_on: why a pending step is pending: "step x" (has not ended), "after x" (behind the after-breakpoint of x), "signal x", "before" (its own breakpoint), "held" (the DAG is paused). created_at: submitted or added.';
 
 CREATE VIEW dag_signals WITH (security_barrier) AS
 SELECT d.dag_id, n.name, g.delivered_at IS NOT NULL AS delivered, g.delivered_at,
@@ -124,3 +125,215 @@ WHERE task_queue._may_see(d.submitter)
 ORDER BY d.dag_id, s.step_id, b.position DESC;
 COMMENT ON VIEW dag_breakpoints IS
 'Declared breakpoints of steps, before and after them. active: submit_dag() listed one of its labels. state: blocked (the DAG stands still there; see resume_breakpoint()), released, or NULL. holding: the pending direct dependents that an after-breakpoint holds back.';
+
+CREATE FUNCTION _check_dag(dag_id text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'tq_check_dag'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION _check_dag(text) IS 'Internal: raises 42704 for an unknown DAG, 42501 for one that the current user may not see.';
+
+CREATE FUNCTION _list_dag_ids(labels text[], state text, created_since timestamptz, max_rows int)
+RETURNS text[]
+AS 'MODULE_PATHNAME', 'tq_list_dag_ids'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION _list_dag_ids(text[], text, timestamptz, int) IS 'Internal: the DAGs that list_dags() shows, in that order.';
+
+CREATE FUNCTION list_dags(labels text[] DEFAULT NULL, state text DEFAULT NULL, created_since timestamptz DEFAULT NULL, max_rows int DEFAULT NULL)
+RETURNS SETOF dags
+LANGUAGE sql VOLATILE PARALLEL UNSAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT v.*
+FROM unnest(task_queue._list_dag_ids($1, $2, $3, $4)) WITH ORDINALITY AS l (dag_id, place)
+	JOIN task_queue.dags AS v ON v.dag_id = l.dag_id
+ORDER BY l.place;
+$$;
+COMMENT ON FUNCTION list_dags(text[], text, timestamptz, int) IS
+'DAGs, newest first: those that have all these labels (NULL or empty: any), are in this state (in any case; 22023 for an unknown one), and were submitted at created_since or later; at most max_rows. The rows are those of view dags. Example: SELECT dag_id, state FROM task_queue.list_dags(labels => ''{finance,weekly}'', state => ''failed'').';
+
+CREATE FUNCTION _dag_glyph(name text)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN current_setting('server_encoding') = 'UTF8' THEN
+	CASE $1 WHEN 'done' THEN chr(10003) WHEN 'failed' THEN chr(10007) WHEN 'skipped' THEN chr(8856) WHEN 'canceled' THEN chr(9632)
+		WHEN 'running' THEN chr(9654) WHEN 'pending' THEN chr(8943) WHEN 'stopped' THEN chr(10687) WHEN 'signal' THEN chr(9873)
+		WHEN 'branch' THEN chr(9500) || chr(9472) || ' ' WHEN 'last' THEN chr(9492) || chr(9472) || ' ' WHEN 'bar' THEN chr(9474) || '  ' END
+ELSE
+	CASE $1 WHEN 'branch' THEN '|- ' WHEN 'last' THEN '`- ' WHEN 'bar' THEN '|  ' ELSE '[' || $1 || ']' END
+END
+$$;
+COMMENT ON FUNCTION _dag_glyph(text) IS 'Internal: the sign of a state, or a word where the encoding has none.';
+
+CREATE FUNCTION _dag_marks(dag_id text, OUT step_id text, OUT mark text)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT s.step_id, task_queue._dag_glyph(s.state)
+	|| CASE WHEN s.step_id IN (SELECT b.step_id FROM task_queue.dag_breakpoints AS b WHERE b.dag_id = $1 AND b.state = 'blocked')
+		THEN task_queue._dag_glyph('stopped') ELSE '' END
+	|| CASE WHEN array_to_string(s.blocked_on, E'\n') ~ '(^|\n)signal ' THEN task_queue._dag_glyph('signal') ELSE '' END
+FROM task_queue.dag_steps AS s WHERE s.dag_id = $1
+$$;
+COMMENT ON FUNCTION _dag_marks(text) IS 'Internal: the signs before the steps of a DAG.';
+
+CREATE FUNCTION dag_tree(dag_id text)
+RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted CONSTANT text := dag_id;
+	branch CONSTANT text := task_queue._dag_glyph('branch');
+	last_branch CONSTANT text := task_queue._dag_glyph('last');
+	bar CONSTANT text := task_queue._dag_glyph('bar');
+	children jsonb;		-- per step ('' for the roots): its children, last one first
+	marks jsonb;
+	ids text[];		-- what is to be drawn, the next one last
+	indents text[];
+	lines text[];
+	step text;
+	indent text;
+	below text[];
+	depth int;
+BEGIN
+	PERFORM task_queue._check_dag(wanted);
+	SELECT ARRAY[format('%s %s', d.dag_id, d.state)] INTO lines FROM task_queue.dags AS d WHERE d.dag_id = wanted;
+	SELECT jsonb_object_agg(m.step_id, m.mark) INTO marks FROM task_queue._dag_marks(wanted) AS m;
+	-- Each step is drawn once: below the first of the steps that it depends on.
+	SELECT jsonb_object_agg(t.parent, t.children) INTO children
+	FROM (SELECT COALESCE(p.parent, '') AS parent, jsonb_agg(s.step_id ORDER BY s.step_id COLLATE "C" DESC) AS children
+		FROM task_queue.dag_steps AS s,
+			LATERAL (SELECT min(u.id COLLATE "C") AS parent FROM unnest(s.deps || s.optional_deps) AS u (id)) AS p
+		WHERE s.dag_id = wanted GROUP BY 1) AS t;
+	SELECT array_agg(c.id ORDER BY c.place), array_agg(''::text ORDER BY c.place) INTO ids, indents
+	FROM jsonb_array_elements_text(children -> '') WITH ORDINALITY AS c (id, place);
+	LOOP
+		depth := cardinality(ids);
+		EXIT WHEN depth IS NULL OR depth = 0;
+		step := ids[depth];
+		indent := indents[depth];
+		ids := ids[:depth - 1];
+		indents := indents[:depth - 1];
+		lines := lines || (indent || (marks ->> step) || ' ' || step);
+		SELECT array_agg(c.id ORDER BY c.place) INTO below
+		FROM jsonb_array_elements_text(children -> step) WITH ORDINALITY AS c (id, place);
+		CONTINUE WHEN below IS NULL;
+		-- What was a branch for the step itself is a bar, or a gap, for what is below it.
+		indent := replace(replace(indent, branch, bar), last_branch, '   ');
+		IF length(indent) > 120 THEN
+			indent := left(indent, 120);
+		END IF;
+		FOR i IN 1 .. cardinality(below) LOOP
+			ids := ids || below[i];
+			indents := indents || (indent || CASE WHEN i = 1 THEN last_branch ELSE branch END);
+		END LOOP;
+	END LOOP;
+	RETURN array_to_string(lines, E'\n');
+END
+$$;
+COMMENT ON FUNCTION dag_tree(text) IS
+'A DAG as a tree in text: roots and below each step what depends on it, sorted; a step with several dependencies stands below the first of them only. Raises 42704 for an unknown DAG. Example: SELECT task_queue.dag_tree(''nightly'') \watch 1';
+
+CREATE FUNCTION _dag_debug_steps(dag_id text)
+RETURNS text
+LANGUAGE sql STABLE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT string_agg(format('%s %s  %s', m.mark, s.step_id, s.state)
+		|| CASE WHEN s.attempt > 0 THEN format('  attempt %s on %s', s.attempt, COALESCE(s.worker, '?')) ELSE '' END
+		|| format('  waiting %s  execution %s', COALESCE(s.started_at - s.queued_at, '0'), COALESCE(s.finished_at - s.started_at, '0'))
+		|| CASE WHEN s.target IS NOT NULL THEN '  target ' || s.target ELSE '' END
+		|| CASE WHEN s.optional THEN '  optional' ELSE '' END
+		|| CASE WHEN s.error_kind IS NOT NULL THEN format(E'\n    %s: %s', s.error_kind, s.error_message) ELSE '' END
+		|| CASE WHEN s.blocked_on <> '{}' THEN E'\n    blocked on ' || array_to_string(s.blocked_on, ', ') ELSE '' END,
+	E'\n' ORDER BY s.created_at, s.step_id COLLATE "C")
+FROM task_queue.dag_steps AS s
+	JOIN task_queue._dag_marks($1) AS m ON m.step_id = s.step_id
+WHERE s.dag_id = $1
+$$;
+COMMENT ON FUNCTION _dag_debug_steps(text) IS 'Internal: the lines of dag_debug() about steps.';
+
+CREATE FUNCTION dag_debug(dag_id text)
+RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted CONSTANT text := dag_id;
+	dag task_queue.dags;
+	parts text[];
+	part text;
+BEGIN
+	PERFORM task_queue._check_dag(wanted);
+	SELECT d.* INTO dag FROM task_queue.dags AS d WHERE d.dag_id = wanted;
+	parts := ARRAY[
+		format('DAG %s  %s  age %s  total %s  stopped %s  waiting %s', dag.dag_id, dag.state, clock_timestamp() - dag.created_at,
+			COALESCE(dag.finished_at - dag.created_at, '0'), dag.stopped, dag.waiting),
+		format('steps %s: done %s, failed %s, skipped %s, canceled %s, running %s, pending %s', dag.steps, dag.done, dag.failed,
+			dag.skipped, dag.canceled, dag.running, dag.pending)];
+	IF dag.labels IS NOT NULL THEN
+		parts := parts || ('labels ' || array_to_string(dag.labels, ', '));
+	END IF;
+	parts := parts || task_queue._dag_debug_steps(wanted);
+	SELECT string_agg(format('breakpoint %s %s  %s  %s', b.position, b.step_id, array_to_string(b.labels, ', '),
+			CASE WHEN b.state = 'blocked' THEN format('blocked since %s', b.blocked_since)
+				ELSE COALESCE(b.state, CASE WHEN b.active THEN 'active' ELSE 'not active' END) END)
+		|| CASE WHEN b.holding <> '{}' THEN '  holding ' || array_to_string(b.holding, ', ') ELSE '' END,
+		E'\n' ORDER BY b.step_id COLLATE "C", b.position DESC) INTO part
+	FROM task_queue.dag_breakpoints AS b WHERE b.dag_id = wanted;
+	parts := parts || part;
+	SELECT string_agg(format('signal %s  %s', g.name,
+			CASE WHEN g.delivered THEN format('delivered %s', g.delivered_at) ELSE 'not delivered' END)
+		|| CASE WHEN g.waiting <> '{}' THEN '  awaited by ' || array_to_string(g.waiting, ', ') ELSE '' END,
+		E'\n' ORDER BY g.name COLLATE "C") INTO part
+	FROM task_queue.dag_signals AS g WHERE g.dag_id = wanted;
+	RETURN array_to_string(parts || part, E'\n');
+END
+$$;
+COMMENT ON FUNCTION dag_debug(text) IS
+'Everything about a DAG in text: its state, counts, steps in the order in which they were made with times and errors, what pending ones are blocked on, breakpoints and signals. Raises 42704 for an unknown DAG.';
+
+CREATE FUNCTION dag_mermaid(dag_id text)
+RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	wanted CONSTANT text := dag_id;
+	nodes text;
+	edges text;
+BEGIN
+	PERFORM task_queue._check_dag(wanted);
+	WITH node AS (
+		SELECT s.step_id, s.state, s.deps, s.optional_deps, m.mark, s.optional,
+			's' || row_number() OVER (ORDER BY s.created_at, s.step_id COLLATE "C") AS name
+		FROM task_queue.dag_steps AS s
+			JOIN task_queue._dag_marks(wanted) AS m ON m.step_id = s.step_id
+		WHERE s.dag_id = wanted
+	), edge AS (
+		SELECT d.id, n.name AS child, '-->' AS arrow FROM node AS n, unnest(n.deps) AS d (id)
+		UNION ALL
+		SELECT d.id, n.name, '-.->' FROM node AS n, unnest(n.optional_deps) AS d (id)
+	)
+	SELECT (SELECT string_agg(format('    %s["%s %s"]:::%s', n.name, n.mark,
+				-- Mermaid takes entities with # in place of &.
+				replace(replace(replace(replace(replace(translate(n.step_id, E'\n\r\t', '   '), '#', '#35;'), '"', '#quot;'),
+					'<', '#lt;'), '>', '#gt;'), '`', '#96;'), n.state), E'\n' ORDER BY length(n.name), n.name) FROM node AS n),
+		(SELECT string_agg(format('    %s %s %s', p.name, e.arrow, e.child), E'\n'
+				ORDER BY length(p.name), p.name, length(e.child), e.child)
+			FROM edge AS e JOIN node AS p ON p.step_id = e.id)
+	INTO nodes, edges;
+	RETURN concat_ws(E'\n', 'flowchart TD', nodes, edges,
+		'    classDef done fill:#d3f9d8,stroke:#2b8a3e,color:#000',
+		'    classDef failed fill:#ffe3e3,stroke:#c92a2a,color:#000',
+		'    classDef skipped fill:#f1f3f5,stroke:#868e96,color:#495057,stroke-dasharray:4',
+		'    classDef canceled fill:#ffe8cc,stroke:#d9480f,color:#000',
+		'    classDef running fill:#d0ebff,stroke:#1864ab,color:#000',
+		'    classDef pending fill:#ffffff,stroke:#495057,color:#000');
+END
+$$;
+COMMENT ON FUNCTION dag_mermaid(text) IS
+'A DAG as a Mermaid flowchart, coloured by state; dashed edges are those of after_any. Put it between ```mermaid and ``` in Markdown. Raises 42704 for an unknown DAG.';

@@ -41,3 +41,8 @@ GRANT EXECUTE ON FUNCTION task_queue._running() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION task_queue._workers() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION task_queue._stats() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION task_queue._schedule_active(bigint) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION task_queue._check_dag(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION task_queue._list_dag_ids(text[], text, timestamptz, int) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION task_queue._dag_glyph(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION task_queue._dag_marks(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION task_queue._dag_debug_steps(text) TO PUBLIC;

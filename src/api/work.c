@@ -8,10 +8,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/tuplestore.h"
@@ -19,14 +21,17 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
+#include "bgw/foreground.h"
 #include "run/execute.h"
 #include "run/inline.h"
 #include "run/serve.h"
 #include "shmem/claims.h"
 #include "shmem/slots.h"
+#include "store/plans.h"
 #include "store/queue.h"
 
 PG_FUNCTION_INFO_V1(tq_sql_drain);
+PG_FUNCTION_INFO_V1(tq_sql_run_tasks);
 PG_FUNCTION_INFO_V1(tq_sql_current_task);
 PG_FUNCTION_INFO_V1(tq_sql_progress);
 PG_FUNCTION_INFO_V1(tq_sql_snooze);
@@ -84,6 +89,32 @@ tq_sql_drain(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* NULL arguments as above. */
+Datum
+tq_sql_run_tasks(PG_FUNCTION_ARGS)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+	char	   *queue = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int64		max_tasks = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT32(1);
+
+	if (context == NULL || !IsA(context, CallContext) || context->atomic ||
+		tq_spi_is_nested() || IsSubTransaction() || tq_run_in_handler())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("run_tasks() cannot run inside a transaction block, a function or another procedure"),
+				 errdetail("It commits each task."),
+				 errhint("CALL it as a statement of its own, or use drain().")));
+	PreventCommandIfReadOnly("run_tasks()");
+	if (!PG_ARGISNULL(1) && max_tasks < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_tasks must not be negative")));
+	if (queue != NULL)
+		(void) tq_queue_find(queue, false);
+	tq_foreground_run(queue, max_tasks);
+	PG_RETURN_VOID();
+}
+
 static void
 put_time(Datum *values, bool *nulls, int i, TimestampTz time)
 {
@@ -92,7 +123,7 @@ put_time(Datum *values, bool *nulls, int i, TimestampTz time)
 }
 
 static void
-describe_run(const TqRun *run, Datum *values, bool *nulls)
+describe_run(TqRun *run, Datum *values, bool *nulls)
 {
 	const TqTask *task = run->task;
 
@@ -105,6 +136,7 @@ describe_run(const TqRun *run, Datum *values, bool *nulls)
 	put_text(values, nulls, 6, run->attempt.worker);
 	nulls[7] = task->trace_ctx == NULL;
 	values[7] = PointerGetDatum(task->trace_ctx);
+	(void) tq_run_load_names(run);
 	put_text(values, nulls, 8, run->dag_id);
 	put_text(values, nulls, 9, run->step_id);
 	put_time(values, nulls, 10, task->enqueued_at);
@@ -131,7 +163,7 @@ tq_sql_current_task(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	const TqHandler *direct = tq_call_direct_handler();
-	const TqRun *run = tq_run_in_handler();
+	TqRun *run = tq_run_in_handler();
 	Datum		values[14] = {0};
 	bool		nulls[14] = {false};
 

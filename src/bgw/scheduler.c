@@ -160,6 +160,7 @@ sweep(void)
 		return;
 	tq_ready_reset(MyDatabaseId, false);
 	(void) promote_due();
+	tq_pool_recover();
 	tq_pool_cancel_unclaimed();
 	tq_wake_worker(MyDatabaseId, 0);
 }

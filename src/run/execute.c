@@ -126,23 +126,33 @@ unknown_handler_error(const TqTask *task, const TqHandler *handler)
 	return tq_error_make(TQ_KIND_UNKNOWN_HANDLER, message, false);
 }
 
+/* Most steps do not ask for them. */
+bool
+tq_run_load_names(TqRun *run)
+{
+	char	   *dag_id;
+	char	   *step_id;
+
+	if (run->dag_id != NULL)
+		return true;
+	if (!run->task->has_dag || !tq_dag_names(run->task, &dag_id, &step_id))
+		return false;
+	run->dag_id = dag_id;
+	run->step_id = step_id;
+	return true;
+}
+
 bool
 tq_run_prepare(TqRun *run, TqHandler **handler, char *state)
 {
 	TqTask	   *task = run->task;
-	char	   *dag_id;
-	char	   *step_id;
 
 	*handler = NULL;
-	if (task->has_dag)
+	/* A DAG is deleted with the tasks that nobody has had yet, so only others can be orphans. */
+	if (task->has_dag && (task->attempt > 0 || task->gen > 0) && !tq_run_load_names(run))
 	{
-		if (!tq_dag_names(task, &dag_id, &step_id))
-		{
-			*state = tq_finish_orphan(task);
-			return false;
-		}
-		run->dag_id = dag_id;
-		run->step_id = step_id;
+		*state = tq_finish_orphan(task);
+		return false;
 	}
 	if (task->has_deadline && tq_clock_now() > task->deadline)
 	{
@@ -168,6 +178,13 @@ tq_run_prepare(TqRun *run, TqHandler **handler, char *state)
 	return true;
 }
 
+/* Before the call, that is while nobody could interrupt it. */
+static bool
+cancel_requested(const TqRun *run)
+{
+	return tq_my_slot ? tq_slot_cancel_requested() : tq_claim_cancel_requested(run->task->task_id);
+}
+
 Jsonb *
 tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 {
@@ -176,7 +193,7 @@ tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 	run->phase = TQ_RUN_CALL;
 	run->attempt.called = true;
 	tq_call_phase = TQ_PHASE_ARGS;
-	if (tq_slot_cancel_requested())
+	if (cancel_requested(run))
 		tq_run_interrupt(TQ_INTERRUPT_CANCEL);
 	arm_timers(run, handler);
 	tq_handler_check_permission(handler, run->task->enqueuer);
@@ -192,6 +209,20 @@ tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 	return result;
 }
 
+/*
+ * The DAG of the step was deleted while it ran: roll back what it did.  The
+ * failure that is recorded then finds no DAG either, and just removes the
+ * task.
+ */
+static pg_noreturn void
+undo_orphan(TqRun *run)
+{
+	run->phase = TQ_RUN_CALL;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("the DAG of this step was deleted")));
+}
+
 char
 tq_run_record_success(TqRun *run, Jsonb *result)
 {
@@ -199,11 +230,16 @@ tq_run_record_success(TqRun *run, Jsonb *result)
 
 	run->phase = TQ_RUN_RECORD;
 	if (run->snoozed)
+	{
+		if (run->task->has_dag && !tq_dag_step_snoozed(run->task))
+			undo_orphan(run);
 		state = tq_finish_released(run->task, run->snooze_us);
+	}
 	else
 	{
 		state = TQ_TASK_DONE;
-		tq_finish_done(run->task, &run->attempt, result);
+		if (!tq_finish_done(run->task, &run->attempt, result))
+			undo_orphan(run);
 	}
 	return state;
 }

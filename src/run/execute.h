@@ -51,7 +51,7 @@ typedef struct TqRun
 	bool		snoozed;
 	int64		snooze_us;
 	TqError    *error;			/* what the attempt was recorded to have failed of */
-	const char *dag_id;			/* NULL: not a step */
+	const char *dag_id;			/* NULL: not a step, or not asked for yet */
 	const char *step_id;
 	struct TqRun *outer;		/* inline execution nests */
 } TqRun;
@@ -71,6 +71,9 @@ extern void tq_run_end(TqRun *run);
  * an external one; it was moved to its lane).
  */
 extern char tq_run_execute(TqRun *run);
+
+/* Look up dag_id and step_id; false: not a step, or its DAG was deleted. */
+extern bool tq_run_load_names(TqRun *run);
 
 /*
  * The two halves of it, for procedures: what is checked before the handler is

@@ -69,16 +69,22 @@ send_reply(const TqTask *task, char state)
 	ForceSyncCommit();
 }
 
-static void
+/* False: its DAG was deleted, and nothing is kept of it. */
+static bool
 end_task(TqTask *task, const TqAttempt *attempt, TqEnd *end)
 {
 	tq_task_delete(task);
 	if (task->has_dag && !tq_dag_step_ended(task, end))
-		return;					/* its DAG was deleted: nothing is kept */
+	{
+		tq_cancel_forget(task->task_id);
+		tq_xact_note_ended(task->task_id);
+		return false;
+	}
 	tq_history_insert(task, end, keep_time(task, end->state));
 	send_reply(task, end->state);
 	tq_log_end(task, attempt, end->state, end->finished_at, end->error);
 	tq_xact_note_ended(task->task_id);
+	return true;
 }
 
 static void
@@ -92,14 +98,14 @@ fill_end(TqEnd *end, char state, const TqAttempt *attempt)
 	end->finished_at = tq_clock_now();
 }
 
-void
+bool
 tq_finish_done(TqTask *task, const TqAttempt *attempt, Jsonb *result)
 {
 	TqEnd		end;
 
 	fill_end(&end, TQ_TASK_DONE, attempt);
 	end.result = result;
-	end_task(task, attempt, &end);
+	return end_task(task, attempt, &end);
 }
 
 void
@@ -109,7 +115,7 @@ tq_finish_canceled(TqTask *task, const TqAttempt *attempt, const char *reason)
 
 	fill_end(&end, TQ_TASK_CANCELED, attempt);
 	end.cancel_reason = reason ? pstrdup(reason) : NULL;
-	end_task(task, attempt, &end);
+	(void) end_task(task, attempt, &end);
 	tq_cancel_forget(task->task_id);
 }
 
@@ -193,7 +199,7 @@ tq_finish_failed(TqTask *task, const TqAttempt *attempt, TqError *error)
 		return retry(task, attempt->number, &policy, error);
 	}
 	end.error = error;
-	end_task(task, attempt, &end);
+	(void) end_task(task, attempt, &end);
 	return TQ_TASK_FAILED;
 }
 

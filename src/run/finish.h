@@ -28,8 +28,11 @@ typedef struct TqAttempt
 	bool		called;			/* whether the handler was called */
 } TqAttempt;
 
-/* The attempt succeeded. */
-extern void tq_finish_done(TqTask *task, const TqAttempt *attempt, Jsonb *result);
+/*
+ * The attempt succeeded.  False: the DAG of this step was deleted meanwhile;
+ * the task is gone, and what the attempt did must be undone.
+ */
+extern bool tq_finish_done(TqTask *task, const TqAttempt *attempt, Jsonb *result);
 
 /*
  * The attempt failed: retry, dead letter, or canceled if that was asked for.

@@ -300,4 +300,18 @@ extern bool tq_dag_look(int64 dag_key, TqDagLook *dag);
 extern bool tq_step_look(int64 dag_key, const char *step_id, TqStepLook *step);
 extern bool tq_dag_needs_workers(int64 dag_key, int32 step_no);
 
+/* Which DAGs list_dags() shows. */
+typedef struct TqDagFilter
+{
+	Datum		labels;			/* a text[], or 0: any */
+	char		state;			/* '\0': any */
+	bool		has_created_since;
+	TimestampTz created_since;
+	int64		max_rows;		/* -1: all */
+	Oid			role;
+	bool		sees_all;		/* else DAGs of roles that this one is a member of */
+} TqDagFilter;
+
+extern Datum tq_dag_list(const TqDagFilter *filter);
+
 #endif

@@ -114,3 +114,41 @@ tq_dag_needs_workers(int64 dag_key, int32 step_no)
 	tq_spi_end(&spi);
 	return found;
 }
+
+/*
+ * The DAGs that a role may see, newest first, as a text[].  The filter meets
+ * the table, whose indexes it can use.
+ */
+Datum
+tq_dag_list(const TqDagFilter *filter)
+{
+	static TqPlan plan =
+		TQ_PLAN("SELECT ARRAY(SELECT d.dag_id FROM task_queue.dag AS d"
+				" WHERE ($1 IS NULL OR d.labels @> $1) AND ($2 IS NULL OR d.state = $2)"
+				"  AND ($3 IS NULL OR d.created_at >= $3) AND ($4 OR pg_catalog.pg_has_role($5, d.submitter, 'MEMBER'))"
+				" ORDER BY d.created_at DESC, d.dag_key DESC LIMIT $6)",
+				TEXTARRAYOID, CHAROID, TIMESTAMPTZOID, BOOLOID, OIDOID, INT8OID);
+	static TqPlan by_labels =
+		TQ_PLAN("SELECT ARRAY(SELECT d.dag_id FROM task_queue.dag AS d"
+				" WHERE d.labels @> $1 AND ($2 IS NULL OR d.state = $2)"
+				"  AND ($3 IS NULL OR d.created_at >= $3) AND ($4 OR pg_catalog.pg_has_role($5, d.submitter, 'MEMBER'))"
+				" ORDER BY d.created_at DESC, d.dag_key DESC LIMIT $6)",
+				TEXTARRAYOID, CHAROID, TIMESTAMPTZOID, BOOLOID, OIDOID, INT8OID);
+	Datum		values[] = {
+		filter->labels, CharGetDatum(filter->state), TimestampTzGetDatum(filter->created_since),
+		BoolGetDatum(filter->sees_all), ObjectIdGetDatum(filter->role), Int64GetDatum(filter->max_rows)
+	};
+	bool		nulls[] = {
+		filter->labels == (Datum) 0, filter->state == '\0', !filter->has_created_since,
+		false, false, filter->max_rows < 0
+	};
+	Datum		list;
+	TqSpi		spi;
+	bool		isnull;
+
+	tq_spi_begin(&spi);
+	(void) tq_plan_run(filter->labels ? &by_labels : &plan, values, nulls);
+	list = tq_row_copy(0, 0, spi.caller, &isnull);
+	tq_spi_end(&spi);
+	return list;
+}
