@@ -40,7 +40,6 @@ static const TqShmemPart parts[] = {
 	{"task_queue databases", tq_databases_shmem_size, NULL, tq_databases_shmem_attach},
 	{"task_queue ready index", tq_ready_shmem_size, tq_ready_hash_size, tq_ready_shmem_attach},
 	{"task_queue claims", tq_claims_shmem_size, tq_claims_hash_size, tq_claims_shmem_attach},
-	{"task_queue statistics", tq_counters_shmem_size, tq_counters_hash_size, tq_counters_shmem_attach},
 	{"task_queue channels", tq_wait_shmem_size, tq_wait_hash_size, tq_wait_shmem_attach},
 };
 
@@ -136,6 +135,7 @@ startup_shmem(void)
 	}
 	LWLockRelease(AddinShmemInitLock);
 	tq_slots_restart();
+	tq_counters_restart();
 	attached = true;
 }
 
@@ -143,6 +143,7 @@ void
 tq_shmem_init(void)
 {
 	tq_slots_map();
+	tq_counters_map();
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shmem;
 	previous_startup_hook = shmem_startup_hook;
