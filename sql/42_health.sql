@@ -181,3 +181,7 @@ BEGIN ATOMIC
 	WHERE p.prepared < now - interval '10 min';
 END;
 COMMENT ON FUNCTION _health_of_storage(boolean, timestamptz) IS 'Internal: those checks of health() that look at partitions and at what holds back vacuum.';
+
+CREATE FUNCTION _preloaded() RETURNS boolean
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'tq_preloaded';
+COMMENT ON FUNCTION _preloaded() IS 'Internal: whether the server was started with the library preloaded.';
