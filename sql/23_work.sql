@@ -6,6 +6,11 @@ CREATE FUNCTION drain(queue text DEFAULT NULL, max_tasks int DEFAULT NULL, inclu
 COMMENT ON FUNCTION drain IS
 'Runs what is ready in the caller''s transaction, in order, until nothing is left or max_tasks executions are reached; for tests. One row per execution with the state after it. queue NULL: all. include_scheduled: scheduled tasks too, at once. this_transaction: only what this transaction enqueued and what that makes ready. Runs only tasks of roles the caller may become. A failing task is undone and recorded as a worker would. Errors: 42704 unknown queue.';
 
+CREATE PROCEDURE run_tasks(queue text DEFAULT NULL, max_tasks int DEFAULT NULL)
+	LANGUAGE C AS 'MODULE_PATHNAME', 'tq_sql_run_tasks';
+COMMENT ON PROCEDURE run_tasks(text, int) IS
+'Does a worker''s work in this session: runs what is ready, in order, each task in transactions of its own, until nothing is left or max_tasks executions are reached. For servers where the library is not preloaded, and beside workers. queue NULL: all. Runs only tasks of roles the caller may become; those of another role than his as security-restricted operations (no temporary tables, deferred triggers and the like). Canceling the call undoes the task under way. Errors: 2D000 inside a transaction block, a function or another procedure, 42704 unknown queue, 22023, 55000 in a copy of a database, 25006. Example: CALL task_queue.run_tasks(max_tasks => 100).';
+
 CREATE FUNCTION current_task() RETURNS SETOF running_task
 	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1 AS 'MODULE_PATHNAME', 'tq_sql_current_task';
 COMMENT ON FUNCTION current_task IS

@@ -8,10 +8,12 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "catalog/pg_authid.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/tuplestore.h"
@@ -19,14 +21,17 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
+#include "bgw/foreground.h"
 #include "run/execute.h"
 #include "run/inline.h"
 #include "run/serve.h"
 #include "shmem/claims.h"
 #include "shmem/slots.h"
+#include "store/plans.h"
 #include "store/queue.h"
 
 PG_FUNCTION_INFO_V1(tq_sql_drain);
+PG_FUNCTION_INFO_V1(tq_sql_run_tasks);
 PG_FUNCTION_INFO_V1(tq_sql_current_task);
 PG_FUNCTION_INFO_V1(tq_sql_progress);
 PG_FUNCTION_INFO_V1(tq_sql_snooze);
@@ -82,6 +87,32 @@ tq_sql_drain(PG_FUNCTION_ARGS)
 				 errmsg("max_tasks must not be negative")));
 	(void) tq_drain(&options, report_drained, fcinfo->resultinfo);
 	return (Datum) 0;
+}
+
+/* NULL arguments as above. */
+Datum
+tq_sql_run_tasks(PG_FUNCTION_ARGS)
+{
+	CallContext *context = (CallContext *) fcinfo->context;
+	char	   *queue = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	int64		max_tasks = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT32(1);
+
+	if (context == NULL || !IsA(context, CallContext) || context->atomic ||
+		tq_spi_is_nested() || IsSubTransaction() || tq_run_in_handler())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("run_tasks() cannot run inside a transaction block, a function or another procedure"),
+				 errdetail("It commits each task."),
+				 errhint("CALL it as a statement of its own, or use drain().")));
+	PreventCommandIfReadOnly("run_tasks()");
+	if (!PG_ARGISNULL(1) && max_tasks < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_tasks must not be negative")));
+	if (queue != NULL)
+		(void) tq_queue_find(queue, false);
+	tq_foreground_run(queue, max_tasks);
+	PG_RETURN_VOID();
 }
 
 static void

@@ -113,6 +113,13 @@ typedef int ProcNumber;
 #define guc_free(ptr)				free(ptr)
 #endif
 
+/* 16: all settings and their number, n. Callers include utils/guc_tables.h. */
+#if PG_VERSION_NUM >= 160000
+#define TQ_GUC_VARIABLES(n)		get_guc_variables(&(n))
+#else
+#define TQ_GUC_VARIABLES(n)		((n) = GetNumConfigOptions(), get_guc_variables())
+#endif
+
 /* 16: the right to SET ROLE is told apart from membership. */
 #if PG_VERSION_NUM < 160000
 #define member_can_set_role(member, role)	is_member_of_role(member, role)

@@ -1,20 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * attempt.c
- *	  A worker's execution of one task, in transactions of its own.
+ *	  Execution of one task in transactions of its own, by a worker or, for
+ *	  run_tasks(), in a client's session.
  *
  * Function handler: one transaction with row lock, claim, call, end.
- * Procedure handler: the start is committed first; then the procedure runs in
- * transactions that it ends as it likes; then its end is recorded.
+ * Procedure handler: see procedure.c.
  *
  * The claim is made while the row is locked and is released only after the
  * transaction that records the outcome has ended.  An id that was taken from
  * the ready index and neither ended nor put back to waiting goes back there.
  *
- * The role of a procedure is set outside any transaction, before it starts:
- * set inside, the procedure's first ROLLBACK would restore the worker's own
- * superuser, which StartTransaction had saved.  Afterwards, whatever happened,
- * the worker sets itself back before it starts the next transaction.
+ * In a client's session what the client did (his cancel) and what goes wrong on
+ * our side is returned as an error for him; a worker logs it.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,13 +28,11 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/guc.h"
-#include "base/owner.h"
 #include "bgw/attempt.h"
 #include "bgw/bgw.h"
-#include "bgw/session.h"
+#include "bgw/execution.h"
 #include "bgw/transaction.h"
 #include "run/claim.h"
-#include "run/execute.h"
 #include "shmem/claims.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
@@ -44,27 +40,6 @@
 
 #define RECORD_TRIES		3
 #define TROUBLE_PAUSE_MS	1000L
-
-typedef struct Execution
-{
-	const char *worker;
-	int64		lane;
-	const TqReadyKey *key;
-	TqTask	   *task;			/* NULL: not locked */
-	bool		claimed;
-	bool		put_back;		/* the id must return to the ready index */
-	bool		started;		/* run is valid */
-	TqRun		run;
-	TqHandler  *procedure;		/* not NULL: its start is committed, call it */
-	bool		alone;			/* was in a batch that failed: run without company */
-	TqReadyKey *batch;			/* keys of the tasks that share the transaction, the first one left out */
-	int			nbatch;
-	Jsonb	   *result;
-	TqError    *error;
-	TqReadyKey	misfit;			/* taken from the index, but did not fit the batch */
-	bool		has_misfit;
-	MemoryContext context;
-} Execution;
 
 static Oid	worker_user;
 
@@ -86,7 +61,7 @@ report_task(const TqTask *task)
 
 /* Lock and claim.  False: there is nothing to run here. */
 static bool
-take_task(Execution *execution)
+take_task(TqWork *execution)
 {
 	if (tq_task_lock(execution->key->task_id, TQ_LOCK_SKIP, &execution->task) != TQ_LOCKED)
 		return false;
@@ -110,37 +85,35 @@ take_task(Execution *execution)
 	}
 }
 
-static void
-begin_run(Execution *execution, TqCallMode mode)
+/* procedure: its start is counted in its row, which raises gen. */
+void
+tq_execution_begin(TqWork *execution, TqCallMode mode, bool procedure)
 {
-	tq_run_begin(&execution->run, execution->task, execution->worker, mode);
+	TqTask	   *task = execution->task;
+
+	tq_run_begin(&execution->run, task, execution->worker, mode);
 	execution->run.in_worker = true;
 	execution->started = true;
-}
-
-/* Commit that the procedure was started and the attempt is counted. */
-static void
-mark_started(Execution *execution)
-{
-	TqTask	   *task = execution->task;
-
-	task->state = TQ_TASK_RUNNING;
-	task->attempt++;
-	task->gen++;
-	task->worker = execution->run.attempt.worker;
-	task->started_at = execution->run.attempt.started_at;
-	tq_task_mark_running(task);
-}
-
-static void
-begin_slot(Execution *execution, bool procedure)
-{
-	TqTask	   *task = execution->task;
-
+	if (execution->foreground)
+		return;
 	tq_slot_begin_task(task->handler, task->queue, task->task_id,
 					   execution->run.attempt.number, task->gen + (procedure ? 1 : 0),
 					   task->enqueuer, procedure);
 	report_task(task);
+}
+
+/* A task of another role must leave nothing in a client's session. */
+bool
+tq_execution_is_restricted(const TqWork *execution)
+{
+	return execution->foreground && execution->task->enqueuer != execution->user;
+}
+
+static void
+clean_session(const TqWork *execution)
+{
+	if (!execution->foreground)
+		tq_session_reset(false);
 }
 
 /* '\0': not registered, or without its function. */
@@ -163,25 +136,12 @@ handler_kind(const TqTask *task, int *batch_size)
 }
 
 static void
-execute_procedure_start(Execution *execution)
+execute_function(TqWork *execution)
 {
-	TqHandler  *handler;
-	char		state;
+	TqCallMode	mode = tq_execution_is_restricted(execution) ? TQ_CALL_RESTRICTED : TQ_CALL_WORKER;
 
-	begin_run(execution, TQ_CALL_NONATOMIC);
-	begin_slot(execution, true);
-	if (!tq_run_prepare(&execution->run, &handler, &state))
-		return;
-	execution->procedure = handler;
-	mark_started(execution);
-}
-
-static void
-execute_function(Execution *execution)
-{
-	begin_run(execution, TQ_CALL_WORKER);
-	begin_slot(execution, false);
-	(void) tq_run_execute(&execution->run);
+	tq_execution_begin(execution, mode, false);
+	execution->state = tq_run_execute(&execution->run);
 }
 
 /*
@@ -189,7 +149,7 @@ execute_function(Execution *execution)
  * that nothing of one role is left to another within the transaction.
  */
 static bool
-fits_batch(const Execution *execution, const TqTask *first, TqTask *task)
+fits_batch(const TqWork *execution, const TqTask *first, TqTask *task)
 {
 	return task->state == TQ_TASK_READY && task->lane == execution->lane &&
 		task->enqueuer == first->enqueuer && strcmp(task->handler, first->handler) == 0 &&
@@ -202,7 +162,7 @@ fits_batch(const Execution *execution, const TqTask *first, TqTask *task)
  * does not fit goes back and ends the batch.
  */
 static void
-execute_batch(Execution *execution, int batch_size)
+execute_batch(TqWork *execution, int batch_size)
 {
 	const TqTask *first = execution->task;
 
@@ -239,12 +199,12 @@ execute_batch(Execution *execution, int batch_size)
 static void
 first_transaction(void *arg)
 {
-	Execution  *execution = arg;
+	TqWork *execution = arg;
 	int			batch_size;
 
 	if (!execution->claimed)
 	{
-		if (!take_task(execution))
+		if (!execution->take(execution))
 			return;
 	}
 	else if (tq_task_lock(execution->key->task_id, TQ_LOCK_WAIT, &execution->task) != TQ_LOCKED)
@@ -254,7 +214,7 @@ first_transaction(void *arg)
 	}
 	if (handler_kind(execution->task, &batch_size) == TQ_HANDLER_PROCEDURE)
 	{
-		execute_procedure_start(execution);
+		tq_procedure_start(execution);
 		return;
 	}
 	execute_function(execution);
@@ -262,23 +222,9 @@ first_transaction(void *arg)
 		execute_batch(execution, batch_size);
 }
 
-static void
-call_procedure(void *arg)
-{
-	Execution  *execution = arg;
-
-	StartTransactionCommand();
-	MemoryContextSwitchTo(execution->context);
-	execution->result = tq_run_call(&execution->run, execution->procedure, execution->context);
-	HOLD_CANCEL_INTERRUPTS();
-	CommitTransactionCommand();
-	RESUME_CANCEL_INTERRUPTS();
-	MemoryContextSwitchTo(execution->context);
-}
-
 /* Lock the task again to record the outcome.  False: it is not ours any more. */
 static bool
-lock_again(Execution *execution)
+lock_again(TqWork *execution)
 {
 	TqTask	   *task;
 	TqTask	   *before = execution->task;
@@ -294,28 +240,34 @@ lock_again(Execution *execution)
 static void
 record_outcome(void *arg)
 {
-	Execution  *execution = arg;
+	TqWork *execution = arg;
 
 	if (!lock_again(execution))
 		return;
 	if (execution->error)
-		(void) tq_run_record_failure(&execution->run, execution->error);
+		execution->state = tq_run_record_failure(&execution->run, execution->error);
 	else
 	{
 		if (execution->run.snoozed)
 			execution->task->attempt--; /* snoozing costs none, but the start was counted */
-		(void) tq_run_record_success(&execution->run, execution->result);
+		execution->state = tq_run_record_success(&execution->run, execution->result);
 	}
 }
 
-/* The outcome must not be lost for a passing trouble of ours. */
-static void
-record(Execution *execution)
+/*
+ * The outcome must not be lost for a passing trouble of ours, nor for a client
+ * who cancels just now.
+ */
+void
+tq_execution_record(TqWork *execution)
 {
 	for (int try = 1;; try++)
 	{
-		ErrorData  *error = tq_transaction_run(record_outcome, execution);
+		ErrorData  *error;
 
+		HOLD_CANCEL_INTERRUPTS();
+		error = tq_transaction_run(record_outcome, execution);
+		QueryCancelHoldoffCount = 0;
 		if (error == NULL)
 			return;
 		if (!tq_run_may_rerun(&execution->run, error) || try == RECORD_TRIES)
@@ -323,70 +275,100 @@ record(Execution *execution)
 		if (try == RECORD_TRIES)
 		{
 			execution->put_back = true;
+			execution->raised = error;
 			return;
 		}
 		tq_clock_sleep(try * 10L, tq_shmem_wait_event());
 	}
 }
 
-static void
-run_procedure(Execution *execution)
+static bool
+cancel_requested(const TqWork *execution)
 {
-	ErrorData  *error;
+	return execution->foreground ? tq_claim_cancel_requested(execution->task->task_id) :
+		tq_slot_cancel_requested();
+}
 
-	SetUserIdAndSecContext(execution->task->enqueuer, SECURITY_LOCAL_USERID_CHANGE);
-	error = tq_transaction_guard(call_procedure, execution);
-	SetUserIdAndSecContext(worker_user, 0);
-	execution->run.in_handler = false;
-	if (error != NULL)
-	{
-		execution->error = tq_run_error(&execution->run, error);
-		if (execution->error == NULL)
-			execution->error = tq_call_classify_error(error, TQ_PHASE_HANDLER);
-	}
-	tq_handler_unpin(execution->procedure);
-	tq_session_reset(true);
-	record(execution);
+/* The client's own cancel or statement_timeout; it ends the whole call. */
+static bool
+belongs_to_client(const TqWork *execution, const ErrorData *error)
+{
+	return execution->foreground && error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+		execution->run.interrupt == TQ_INTERRUPT_NONE;
 }
 
 /* The attempt's transaction failed.  True: run it again at once. */
 static bool
-handle_failure(Execution *execution, ErrorData *error, int reruns)
+handle_failure(TqWork *execution, ErrorData *error, int reruns)
 {
 	TqRun	   *run = &execution->run;
 
 	if (execution->started && execution->task)
 	{
 		run->in_handler = false;
-		if (tq_slot_cancel_requested() && run->phase == TQ_RUN_CALL)
+		if (cancel_requested(execution) && run->phase == TQ_RUN_CALL)
 			run->interrupt = TQ_INTERRUPT_CANCEL;
 		if (tq_run_may_rerun(run, error) && reruns < TQ_MAX_RERUNS)
 			return true;
-		execution->error = tq_run_error(run, error);
+		if (!belongs_to_client(execution, error))
+			execution->error = tq_run_error(run, error);
 		if (execution->error)
 		{
-			record(execution);
+			tq_execution_record(execution);
 			return false;
 		}
 	}
-	tq_transaction_log(error, "running a task");
+	execution->raised = error;
 	execution->put_back = true;
+	if (!execution->foreground)
+		tq_transaction_log(error, "running a task");
 	return false;
 }
 
+/* A cancel that came for the task must not hit what the client does next. */
 static void
-finish(Execution *execution)
+release_claim(const TqWork *execution)
 {
-	if (execution->started)
+	if (execution->foreground && tq_claim_cancel_requested(execution->key->task_id))
+		QueryCancelPending = false;
+	tq_claim_release(execution->key->task_id);
+}
+
+/*
+ * A task that is ready again was put into the ready index by the commit, but
+ * whoever took it from there since then has found our claim and dropped it.
+ */
+static void
+put_back(const TqWork *execution)
+{
+	TqReadyKey	key;
+
+	if (!tq_shmem_available() || (execution->foreground && !execution->claimed))
+		return;
+	if (execution->put_back)
+		tq_ready_push(MyDatabaseId, execution->lane, execution->key);
+	else if (execution->state == TQ_TASK_READY)
+	{
+		key.priority = execution->task->priority;
+		key.run_at = execution->task->run_at;
+		key.task_id = execution->task->task_id;
+		tq_ready_push(MyDatabaseId, execution->task->lane, &key);
+		tq_wake_worker(MyDatabaseId, 0);
+	}
+}
+
+static void
+finish(TqWork *execution)
+{
+	if (execution->started && !execution->foreground)
 		tq_slot_end_task();
 	if (execution->claimed)
-		tq_claim_release(execution->key->task_id);
+		release_claim(execution);
 	for (int i = 0; i < execution->nbatch; i++)
 		tq_claim_release(execution->batch[i].task_id);
 	if (execution->has_misfit)
 		tq_ready_push(MyDatabaseId, execution->lane, &execution->misfit);
-	if (execution->put_back)
-		tq_ready_push(MyDatabaseId, execution->lane, execution->key);
+	put_back(execution);
 }
 
 static void
@@ -399,21 +381,20 @@ set_commit_mode(void)
 								 GUC_ACTION_SET, true, 0, false);
 }
 
-static void run_execution(Execution *execution);
-
 /* The claims of the whole batch stand, so nobody else takes its tasks meanwhile. */
 static void
-run_alone(const Execution *batch, const TqReadyKey *key)
+run_alone(const TqWork *batch, const TqReadyKey *key)
 {
-	Execution	execution = {.worker = batch->worker, .lane = batch->lane, .key = key,
-	.claimed = true, .alone = true, .context = batch->context};
+	TqWork		execution = {.worker = batch->worker, .take = take_task, .user = batch->user,
+		.lane = batch->lane, .key = key, .claimed = true, .alone = true,
+	.context = batch->context};
 
 	(void) tq_bgw_check_interrupts();
-	run_execution(&execution);
+	tq_execution_run(&execution);
 }
 
 static void
-run_batch_alone(Execution *execution)
+run_batch_alone(TqWork *execution)
 {
 	int			n = execution->nbatch;
 
@@ -429,8 +410,8 @@ run_batch_alone(Execution *execution)
 }
 
 /* Whatever comes of it, the session is clean afterwards. */
-static void
-run_execution(Execution *execution)
+void
+tq_execution_run(TqWork *execution)
 {
 	bool		trouble = false;
 
@@ -442,9 +423,9 @@ run_execution(Execution *execution)
 		if (error == NULL)
 		{
 			if (execution->procedure)
-				run_procedure(execution);
+				tq_procedure_run(execution);
 			else if (execution->started)
-				tq_session_reset(false);
+				clean_session(execution);
 			break;
 		}
 		if (execution->nbatch > 0)
@@ -455,26 +436,26 @@ run_execution(Execution *execution)
 		if (!handle_failure(execution, error, reruns))
 		{
 			trouble = execution->put_back;
-			tq_session_reset(false);
+			clean_session(execution);
 			break;
 		}
 		tq_run_end(&execution->run);
 		execution->started = false;
-		tq_session_reset(false);
+		clean_session(execution);
 	}
 	if (execution->started)
 		tq_run_end(&execution->run);
 	finish(execution);
-	if (trouble)
+	if (trouble && !execution->foreground)
 		tq_clock_sleep(TROUBLE_PAUSE_MS, tq_shmem_wait_event());
 }
 
 void
 tq_attempt_run(const char *worker, int64 lane, const TqReadyKey *key)
 {
-	Execution	execution = {.worker = worker, .lane = lane, .key = key,
-	.context = CurrentMemoryContext};
+	TqWork		execution = {.worker = worker, .take = take_task, .user = worker_user,
+	.lane = lane, .key = key, .context = CurrentMemoryContext};
 
 	set_commit_mode();
-	run_execution(&execution);
+	tq_execution_run(&execution);
 }

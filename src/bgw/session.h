@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * session.h
- *	  What a task may leave behind in its worker's session.
+ *	  What a task may leave behind in the session that it ran in.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,7 +10,17 @@
 
 #include "postgres.h"
 
-/* Remove it, outside any transaction. */
+/* A worker's session, outside any transaction: remove it all. */
 extern void tq_session_reset(bool after_procedure);
+
+/*
+ * A client's session, whose own settings must survive a procedure: remember
+ * those made by SET, within a transaction (palloc'd), and put them back,
+ * outside any.
+ */
+typedef struct TqSessionSettings TqSessionSettings;
+
+extern TqSessionSettings *tq_session_save_settings(void);
+extern void tq_session_restore_settings(TqSessionSettings *settings);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "bgw/pool.h"
 #include "bgw/transaction.h"
+#include "run/claim.h"
 #include "run/finish.h"
 #include "shmem/claims.h"
 #include "shmem/slots.h"
@@ -101,13 +102,23 @@ tq_pool_settle(void)
 	return all;
 }
 
+/* Without shared memory only a claim of our own tells that there is no other. */
+static bool
+is_claimed(const TqTask *task)
+{
+	if (tq_run_claim_in_batch(task, "") != TQ_CLAIM_OK)
+		return true;
+	tq_claim_release(task->task_id);
+	return false;
+}
+
 static void
 recover_one(int64 task_id)
 {
 	TqTask	   *task;
 
 	if (tq_task_lock(task_id, TQ_LOCK_SKIP, &task) != TQ_LOCKED ||
-		task->state != TQ_TASK_RUNNING || tq_claim_find(task_id, NULL))
+		task->state != TQ_TASK_RUNNING || is_claimed(task))
 		return;
 	take_back_start(task);
 	(void) tq_finish_released(task, 0);

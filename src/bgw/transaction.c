@@ -17,6 +17,15 @@
 
 #include "bgw/transaction.h"
 
+/* Before the first snapshot. */
+void
+tq_transaction_characterize(void)
+{
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactReadOnly = false;
+	XactDeferrable = false;
+}
+
 /* Keeps the caller's memory context: what outlives the transaction goes there. */
 void
 tq_transaction_start(void)
@@ -25,6 +34,7 @@ tq_transaction_start(void)
 
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
+	tq_transaction_characterize();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	MemoryContextSwitchTo(context);
 }

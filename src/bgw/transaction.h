@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * transaction.h
- *	  Transactions of the background processes.
+ *	  Transactions of the background processes, and of run_tasks().
  *
  *-------------------------------------------------------------------------
  */
@@ -11,6 +11,9 @@
 #include "postgres.h"
 
 #include "utils/elog.h"
+
+/* Read committed, read-write, whatever the session's defaults are. */
+extern void tq_transaction_characterize(void);
 
 extern void tq_transaction_start(void);
 extern void tq_transaction_commit(void);

@@ -52,6 +52,8 @@ typedef struct Call
 	TqCallPhase phase;
 	bool		borrowed;		/* uses the handler's call_info */
 	Portal		portal;			/* of a procedure that may commit */
+	Portal		outer_portal;	/* where that was called: NULL, or the CALL of run_tasks() */
+	MemoryContext outer_context;
 	Jsonb	   *result;
 } Call;
 
@@ -295,7 +297,8 @@ call_procedure(Call *call)
 	bool		isnull;
 
 	Assert(GetUserId() == call->role);
-	Assert(ActivePortal == NULL);
+	call->outer_portal = ActivePortal;
+	call->outer_context = PortalContext;
 	portal = CreateNewPortal();
 	portal->visible = false;
 	PortalDefineQuery(portal, NULL, "CALL", CMDTAG_CALL, NIL, NULL);
@@ -318,8 +321,8 @@ call_procedure(Call *call)
 	}
 	MarkPortalDone(portal);
 	call->portal = NULL;
-	ActivePortal = NULL;
-	PortalContext = NULL;
+	ActivePortal = call->outer_portal;
+	PortalContext = call->outer_context;
 	MemoryContextSwitchTo(call->result_context);
 	PortalDrop(portal, false);
 }
@@ -338,8 +341,8 @@ abandon(Call *call, const Call *outer)
 	if (call->portal != NULL)
 	{
 		MarkPortalFailed(call->portal);
-		ActivePortal = NULL;
-		PortalContext = NULL;
+		ActivePortal = call->outer_portal;
+		PortalContext = call->outer_context;
 	}
 }
 

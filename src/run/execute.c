@@ -78,8 +78,8 @@ tq_run_end(TqRun *run)
 		tq_clock_arm(run->outer->timer_at, timer_expired);
 }
 
-static int64
-timeout_of(const TqTask *task, const TqHandler *handler)
+int64
+tq_run_timeout(const TqTask *task, const TqHandler *handler)
 {
 	if (task->timeout_us >= 0)
 		return task->timeout_us;
@@ -91,7 +91,7 @@ timeout_of(const TqTask *task, const TqHandler *handler)
 static void
 arm_timers(TqRun *run, TqHandler *handler)
 {
-	int64		timeout = timeout_of(run->task, handler);
+	int64		timeout = tq_run_timeout(run->task, handler);
 	TimestampTz end = timeout > 0 ? tq_clock_add(run->attempt.started_at, timeout) : 0;
 
 	run->timer_reason = TQ_INTERRUPT_TIMEOUT;
@@ -178,6 +178,13 @@ tq_run_prepare(TqRun *run, TqHandler **handler, char *state)
 	return true;
 }
 
+/* Before the call, that is while nobody could interrupt it. */
+static bool
+cancel_requested(const TqRun *run)
+{
+	return tq_my_slot ? tq_slot_cancel_requested() : tq_claim_cancel_requested(run->task->task_id);
+}
+
 Jsonb *
 tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 {
@@ -186,7 +193,7 @@ tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 	run->phase = TQ_RUN_CALL;
 	run->attempt.called = true;
 	tq_call_phase = TQ_PHASE_ARGS;
-	if (tq_slot_cancel_requested())
+	if (cancel_requested(run))
 		tq_run_interrupt(TQ_INTERRUPT_CANCEL);
 	arm_timers(run, handler);
 	tq_handler_check_permission(handler, run->task->enqueuer);

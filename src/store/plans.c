@@ -32,6 +32,12 @@ tq_spi_end(TqSpi *spi)
 	MemoryContextSwitchTo(spi->caller);
 }
 
+bool
+tq_spi_is_nested(void)
+{
+	return SPI_inside_nonatomic_context();
+}
+
 static Oid
 resolve_type(Oid type)
 {

@@ -57,6 +57,9 @@ typedef struct TqSpi
 extern void tq_spi_begin(TqSpi *spi);
 extern void tq_spi_end(TqSpi *spi);
 
+/* Of a CALL that may end transactions: was it made by a DO block or a procedure? */
+extern bool tq_spi_is_nested(void);
+
 /*
  * Run a plan with a fresh snapshot; the result is in SPI_processed and
  * SPI_tuptable.  nulls may be NULL (none).  Returns SPI_processed.
