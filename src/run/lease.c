@@ -108,13 +108,29 @@ own_by_generation(Oid caller, const TqTask *task, int64 token, TqAttempt *attemp
 	return true;
 }
 
+/*
+ * Find the claim of a task whose row is locked.  A transaction that was about
+ * to end the task has ended then, but may not have told memory yet.
+ */
+static bool
+find_claim(int64 task_id, TqClaim *claim)
+{
+	while (tq_claim_find(task_id, claim))
+	{
+		if (claim->ending == 0 || claim->ending == MyProcPid)
+			return true;
+		tq_clock_sleep(1, tq_shmem_wait_event());
+	}
+	return false;
+}
+
 /* Is the task, whose row is locked, the caller's by this token?  If so, he is about to end it. */
 static bool
 take_ownership(Oid caller, const TqTask *task, int64 token, TqAttempt *attempt)
 {
 	TqClaim		claim;
 
-	if (tq_claim_find(task->task_id, &claim))
+	if (find_claim(task->task_id, &claim))
 		return own_by_claim(caller, task, token, &claim, attempt);
 	if (task->state == TQ_TASK_RUNNING)
 		return own_by_row(caller, task, token, attempt);
