@@ -76,8 +76,8 @@ BEGIN ATOMIC
 		GROUP BY t.queue, t.handler, t.target, h.kind, h.name
 	),
 	external_workers AS (
-		SELECT w.worker, w.claims FROM task_queue._known_workers AS w
-		WHERE w.kind = 'external' AND w.last_seen > now - interval '60 s'
+		SELECT w.worker, w.claims, w.handlers FROM task_queue._external_workers() AS w
+		WHERE w.last_seen > now - interval '60 s'
 	),
 	running AS (
 		SELECT r.handler, r.kind, t.queue FROM task_queue._running() AS r LEFT JOIN task_queue.task AS t ON t.task_id = r.task_id
@@ -111,8 +111,8 @@ BEGIN ATOMIC
 	FROM waiting AS w
 	WHERE w.kind = 'x' AND w.target IS NULL
 		AND NOT EXISTS (SELECT FROM running AS r WHERE r.kind = 'external' AND r.handler IN (w.handler, w.main_name))
+		AND NOT EXISTS (SELECT FROM external_workers AS e WHERE e.handlers IS NULL OR w.main_name = ANY (e.handlers))
 	GROUP BY w.handler
-	HAVING pg_catalog.min(w.since) < now - interval '60 s' OR NOT EXISTS (SELECT FROM external_workers)
 	UNION ALL
 	SELECT 'warning', 'unclaimed_target',
 		pg_catalog.format('no %s worker claims target "%s"; tasks waiting for it: %s',
@@ -122,7 +122,7 @@ BEGIN ATOMIC
 	WHERE w.target IS NOT NULL
 		AND CASE
 			WHEN w.kind = 'x' THEN NOT EXISTS (SELECT FROM external_workers AS e
-				WHERE w.target = ANY (e.claims) OR w.target = 'worker:' || e.worker)
+				WHERE w.target = ANY (e.claims) OR (w.target = 'worker:' || e.worker AND e.worker <> 'anonymous'))
 			ELSE NOT (served AND (w.target = ANY (claims)
 				OR (w.target ~ '^worker:db/[1-9][0-9]{0,3}$' AND pg_catalog.substr(w.target, 11)::int <= workers)))
 		END
@@ -181,3 +181,7 @@ BEGIN ATOMIC
 	WHERE p.prepared < now - interval '10 min';
 END;
 COMMENT ON FUNCTION _health_of_storage(boolean, timestamptz) IS 'Internal: those checks of health() that look at partitions and at what holds back vacuum.';
+
+CREATE FUNCTION _preloaded() RETURNS boolean
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'tq_preloaded';
+COMMENT ON FUNCTION _preloaded() IS 'Internal: whether the server was started with the library preloaded.';

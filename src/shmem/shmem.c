@@ -23,7 +23,10 @@
 #include "shmem/counters.h"
 #include "shmem/databases.h"
 #include "shmem/ddl.h"
+#include "shmem/lease.h"
+#include "shmem/poll.h"
 #include "shmem/ready.h"
+#include "shmem/seen.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
 #include "shmem/wait.h"
@@ -40,8 +43,10 @@ static const TqShmemPart parts[] = {
 	{"task_queue databases", tq_databases_shmem_size, NULL, tq_databases_shmem_attach},
 	{"task_queue ready index", tq_ready_shmem_size, tq_ready_hash_size, tq_ready_shmem_attach},
 	{"task_queue claims", tq_claims_shmem_size, tq_claims_hash_size, tq_claims_shmem_attach},
-	{"task_queue statistics", tq_counters_shmem_size, tq_counters_hash_size, tq_counters_shmem_attach},
 	{"task_queue channels", tq_wait_shmem_size, tq_wait_hash_size, tq_wait_shmem_attach},
+	{"task_queue leases", tq_lease_shmem_size, NULL, tq_lease_shmem_attach},
+	{"task_queue polls", tq_poll_shmem_size, NULL, tq_poll_shmem_attach},
+	{"task_queue external workers", tq_seen_shmem_size, NULL, tq_seen_shmem_attach},
 };
 
 static bool attached = false;
@@ -136,6 +141,7 @@ startup_shmem(void)
 	}
 	LWLockRelease(AddinShmemInitLock);
 	tq_slots_restart();
+	tq_counters_restart();
 	attached = true;
 }
 
@@ -143,6 +149,7 @@ void
 tq_shmem_init(void)
 {
 	tq_slots_map();
+	tq_counters_map();
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shmem;
 	previous_startup_hook = shmem_startup_hook;

@@ -29,6 +29,9 @@ typedef enum TqLockId
 	TQ_LOCK_CHANNELS,			/* wait.c */
 	TQ_LOCK_COUNTERS,			/* counters.c */
 	TQ_LOCK_QUEUES,				/* claims.c: running counts of limited queues */
+	TQ_LOCK_LEASES,				/* lease.c */
+	TQ_LOCK_POLLS,				/* poll.c */
+	TQ_LOCK_SEEN,				/* seen.c */
 	TQ_LOCK_CLAIMS,				/* claims.c: the first of the partitions */
 	TQ_LOCK_COUNT = TQ_LOCK_CLAIMS + TQ_CLAIM_PARTITIONS
 } TqLockId;
