@@ -97,9 +97,9 @@ own_by_generation(Oid caller, const TqTask *task, int64 token, TqAttempt *attemp
 	claim.attempt = task->attempt + 1;
 	claim.enqueuer = task->enqueuer;
 	claim.claimed_by = caller;
-	strlcpy(claim.worker, TQ_ANONYMOUS_WORKER, sizeof(claim.worker));
-	strlcpy(claim.handler, task->handler, sizeof(claim.handler));
-	strlcpy(claim.queue, task->queue, sizeof(claim.queue));
+	tq_shmem_copy_text(claim.worker, TQ_ANONYMOUS_WORKER, sizeof(claim.worker));
+	tq_shmem_copy_text(claim.handler, task->handler, sizeof(claim.handler));
+	tq_shmem_copy_text(claim.queue, task->queue, sizeof(claim.queue));
 	tq_xact_note_claiming(task->task_id, token);
 	tq_xact_note_ending(task->task_id, token);
 	if (tq_claim_take(&claim, 0) == TQ_CLAIM_TAKEN)
