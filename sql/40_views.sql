@@ -8,7 +8,7 @@ SELECT t.task_id, t.handler, t.queue,
 		WHEN t.state = 's' AND t.run_at > pg_catalog.clock_timestamp() THEN 'scheduled'
 		ELSE 'ready'
 	END AS state,
-	t.priority, COALESCE(r.attempt, t.attempt) AS attempt, t.args, t.labels, t.run_at, t.deadline, t.target, t.enqueued_at, t.enqueuer,
+	t.priority, COALESCE(r.attempt, CASE WHEN t.lease_token IS NULL THEN t.attempt ELSE t.attempt + 1 END) AS attempt, t.args, t.labels, t.run_at, t.deadline, t.target, t.enqueued_at, t.enqueuer,
 	COALESCE(r.started_at, t.started_at) AS started_at,
 	COALESCE(r.worker, t.worker) AS worker,
 	COALESCE(r.lease_until, t.lease_until) AS lease_until,
@@ -130,15 +130,24 @@ COMMENT ON VIEW handlers IS
 CREATE VIEW _known_workers WITH (security_barrier) AS
 SELECT w.worker, w.pid, 'db'::text AS kind, w.state,
 	ARRAY(SELECT pg_catalog.btrim(c.claim)
-		FROM pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.current_setting('task_queue.claims', true), ',')) AS c (claim)
-		WHERE pg_catalog.btrim(c.claim) <> '') AS claims,
+		FROM pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.current_setting('task_queue.claims', true), ','))
+			WITH ORDINALITY AS c (claim, n)
+		WHERE pg_catalog.btrim(c.claim) <> ''
+		GROUP BY 1
+		ORDER BY pg_catalog.min(c.n)) AS claims,
 	w.last_seen
 FROM task_queue._workers() AS w
 UNION ALL
-SELECT r.worker, NULL, 'external', 'running', NULL, pg_catalog.max(r.started_at)
-FROM task_queue._running() AS r
-WHERE r.kind = 'external'
-GROUP BY r.worker;
+SELECT e.worker, NULL, 'external',
+	CASE WHEN EXISTS (SELECT FROM task_queue._running() AS r WHERE r.kind = 'external' AND r.worker = e.worker) THEN 'running' ELSE 'idle' END,
+	e.claims, pg_catalog.max(e.last_seen)
+FROM (
+		SELECT x.worker, x.claims, x.last_seen FROM task_queue._external_workers() AS x
+		UNION ALL
+		SELECT r.worker, '{}', r.started_at FROM task_queue._running() AS r
+		WHERE r.kind = 'external' AND NOT EXISTS (SELECT FROM task_queue._external_workers() AS x WHERE x.worker = r.worker)
+	) AS e
+GROUP BY e.worker, e.claims;
 COMMENT ON VIEW _known_workers IS 'Internal: workers of both kinds.';
 
 CREATE VIEW workers WITH (security_barrier) AS

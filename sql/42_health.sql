@@ -76,8 +76,8 @@ BEGIN ATOMIC
 		GROUP BY t.queue, t.handler, t.target, h.kind, h.name
 	),
 	external_workers AS (
-		SELECT w.worker, w.claims FROM task_queue._known_workers AS w
-		WHERE w.kind = 'external' AND w.last_seen > now - interval '60 s'
+		SELECT w.worker, w.claims, w.handlers FROM task_queue._external_workers() AS w
+		WHERE w.last_seen > now - interval '60 s'
 	),
 	running AS (
 		SELECT r.handler, r.kind, t.queue FROM task_queue._running() AS r LEFT JOIN task_queue.task AS t ON t.task_id = r.task_id
@@ -93,7 +93,7 @@ BEGIN ATOMIC
 	GROUP BY w.queue
 	UNION ALL
 	SELECT 'warning', 'unknown_handler',
-		pg_catalog.format('%s waiting tasks name handler "%s", which is not registered', pg_catalog.sum(w.n), w.handler),
+		pg_catalog.format('handler "%s" is not registered; tasks waiting for it: %s', w.handler, pg_catalog.sum(w.n)),
 		'Register it, or the tasks will fail when they come to run.'
 	FROM waiting AS w
 	WHERE w.kind IS NULL
@@ -106,37 +106,37 @@ BEGIN ATOMIC
 	WHERE h.kind <> 'x' AND f.function IS NULL
 	UNION ALL
 	SELECT 'warning', 'external_handler',
-		pg_catalog.format('%s tasks of external handler "%s" wait, and no worker asks for them', pg_catalog.sum(w.n), w.handler),
+		pg_catalog.format('no worker asks for external handler "%s"; tasks waiting for it: %s', w.handler, pg_catalog.sum(w.n)),
 		'Start a client that calls task_queue.dequeue() for this handler.'
 	FROM waiting AS w
 	WHERE w.kind = 'x' AND w.target IS NULL
 		AND NOT EXISTS (SELECT FROM running AS r WHERE r.kind = 'external' AND r.handler IN (w.handler, w.main_name))
+		AND NOT EXISTS (SELECT FROM external_workers AS e WHERE e.handlers IS NULL OR w.main_name = ANY (e.handlers))
 	GROUP BY w.handler
-	HAVING pg_catalog.min(w.since) < now - interval '60 s' OR NOT EXISTS (SELECT FROM external_workers)
 	UNION ALL
 	SELECT 'warning', 'unclaimed_target',
-		pg_catalog.format('%s tasks wait for target "%s", which no %s worker claims', pg_catalog.sum(w.n), w.target,
-			CASE w.kind WHEN 'x' THEN 'external' ELSE 'in-database' END),
+		pg_catalog.format('no %s worker claims target "%s"; tasks waiting for it: %s',
+			CASE w.kind WHEN 'x' THEN 'external' ELSE 'in-database' END, w.target, pg_catalog.sum(w.n)),
 		CASE w.kind WHEN 'x' THEN 'Start a worker that passes it in dequeue(claims => …).' ELSE 'Add it to task_queue.claims.' END
 	FROM waiting AS w
 	WHERE w.target IS NOT NULL
 		AND CASE
 			WHEN w.kind = 'x' THEN NOT EXISTS (SELECT FROM external_workers AS e
-				WHERE w.target = ANY (e.claims) OR w.target = 'worker:' || e.worker)
+				WHERE w.target = ANY (e.claims) OR (w.target = 'worker:' || e.worker AND e.worker <> 'anonymous'))
 			ELSE NOT (served AND (w.target = ANY (claims)
 				OR (w.target ~ '^worker:db/[1-9][0-9]{0,3}$' AND pg_catalog.substr(w.target, 11)::int <= workers)))
 		END
 	GROUP BY w.target, w.kind = 'x', w.kind
 	UNION ALL
 	SELECT 'warning', 'paused_queue',
-		pg_catalog.format('queue "%s" is paused and has %s waiting tasks', q.name, pg_catalog.count(*)),
+		pg_catalog.format('queue "%s" is paused; live tasks: %s', q.name, pg_catalog.count(*)),
 		'Call task_queue.resume_queue().'
 	FROM task_queue.queue AS q JOIN task_queue.task AS t ON t.queue = q.name
 	WHERE q.paused
 	GROUP BY q.name
 	UNION ALL
 	SELECT 'warning', 'missing_role',
-		pg_catalog.format('%s tasks were enqueued by a role that does not exist any more (oid %s)', pg_catalog.count(*), t.enqueuer::oid),
+		pg_catalog.format('the role with oid %s does not exist any more; live tasks that it enqueued: %s', t.enqueuer::oid, pg_catalog.count(*)),
 		'They will fail when they come to run; cancel or delete them.'
 	FROM task_queue.task AS t
 	WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = t.enqueuer)
@@ -181,3 +181,7 @@ BEGIN ATOMIC
 	WHERE p.prepared < now - interval '10 min';
 END;
 COMMENT ON FUNCTION _health_of_storage(boolean, timestamptz) IS 'Internal: those checks of health() that look at partitions and at what holds back vacuum.';
+
+CREATE FUNCTION _preloaded() RETURNS boolean
+	LANGUAGE C STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'tq_preloaded';
+COMMENT ON FUNCTION _preloaded() IS 'Internal: whether the server was started with the library preloaded.';

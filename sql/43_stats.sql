@@ -10,4 +10,4 @@ CREATE VIEW stats WITH (security_barrier) AS
 	SELECT handler, done, failed, retried, canceled, wait_mean, wait_p50, wait_p95, wait_p99, run_mean, run_p50, run_p95, run_p99
 	FROM task_queue._stats();
 COMMENT ON VIEW stats IS
-'Per handler (the name tasks were enqueued with): how many tasks ended as done, failed and canceled, how many attempts were retried, and how long attempts waited from when they were due and ran; percentiles are exact to a quarter. Counted in memory since the library was first preloaded: kept over a clean restart, lost in a crash. For administrators, pg_monitor and pg_read_all_data; others get 42501.';
+'Per handler (the name tasks were enqueued with): how many tasks ended as done, failed and canceled, how many attempts were retried, and how long attempts waited from when they were due and ran; percentiles are exact to a quarter. Counted in memory since the library was first preloaded: kept over a clean restart and the crash of a process, lost when the whole server is killed. For administrators, pg_monitor and pg_read_all_data; others get 42501.';

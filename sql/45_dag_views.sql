@@ -241,6 +241,8 @@ CREATE FUNCTION _dag_debug_steps(dag_id text)
 RETURNS text
 LANGUAGE sql STABLE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET intervalstyle = 'postgres'
+SET datestyle = 'ISO'
 AS $$
 SELECT string_agg(format('%s %s  %s', m.mark, s.step_id, s.state)
 		|| CASE WHEN s.attempt > 0 THEN format('  attempt %s on %s', s.attempt, COALESCE(s.worker, '?')) ELSE '' END
@@ -260,6 +262,8 @@ CREATE FUNCTION dag_debug(dag_id text)
 RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE COST 1000
 SET search_path = pg_catalog, pg_temp
+SET intervalstyle = 'postgres'
+SET datestyle = 'ISO'
 AS $$
 DECLARE
 	wanted CONSTANT text := dag_id;

@@ -26,6 +26,7 @@
 #include "handler/args.h"
 #include "handler/registry.h"
 #include "run/cancel.h"
+#include "shmem/claims.h"
 #include "store/history.h"
 #include "store/option.h"
 #include "store/queue.h"
@@ -133,11 +134,16 @@ check_serialization(void)
 static pg_noreturn void
 refuse_requeue(const TqOutcome *outcome)
 {
+	TqClaim		claim;
+	char		state = outcome->state;
+
+	if (outcome->live && tq_claim_find(outcome->task_id, &claim))
+		state = TQ_TASK_RUNNING;
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("task " INT64_FORMAT " cannot be requeued", outcome->task_id),
 			 errdetail("It is %s; only failed and canceled tasks can be requeued.",
-					   tq_task_state_name(outcome->state))));
+					   tq_task_state_name(state))));
 	pg_unreachable();
 }
 

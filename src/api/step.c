@@ -41,6 +41,10 @@ tq_step(PG_FUNCTION_ARGS)
 		nulls[i] = PG_ARGISNULL(i);
 		values[i] = nulls[i] ? (Datum) 0 : PG_GETARG_DATUM(i);
 	}
+	if (nulls[TQ_STEP_ID])
+		tq_error_null_argument("id");
+	if (nulls[TQ_STEP_HANDLER])
+		tq_error_null_argument("handler");
 	if (!nulls[TQ_STEP_RUN_IF])
 		tq_error_reserved_argument("run_if");
 	if (!nulls[TQ_STEP_FOR_EACH])

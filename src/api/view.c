@@ -97,6 +97,14 @@ tq_handler_signature(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+PG_FUNCTION_INFO_V1(tq_preloaded);
+
+Datum
+tq_preloaded(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(tq_shmem_available());
+}
+
 static void
 collect_facts(TqHealthFacts *facts)
 {

@@ -16,6 +16,11 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+/* Only the socket of the connection is looked at; the layout does not depend on these, but their headers may be missing. */
+#undef ENABLE_GSS
+#undef USE_OPENSSL
+#include "libpq/libpq-be.h"
+
 #include "base/clock.h"
 #include "policy/retry.h"
 
@@ -57,6 +62,28 @@ tq_clock_sleep(long ms, uint32 wait_event)
 		ms = TQ_MAX_SLEEP_MS;
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 					 ms, wait_event);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* A closed connection is noticed where the system can tell, without polling. */
+void
+tq_clock_sleep_for_client(long ms, uint32 wait_event)
+{
+	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH | WL_SOCKET_CLOSED;
+
+	if (MyProcPort == NULL || !WaitEventSetCanReportClosed())
+	{
+		tq_clock_sleep(ms, wait_event);
+		return;
+	}
+	if (ms < 0 || ms > TQ_MAX_SLEEP_MS)
+		ms = TQ_MAX_SLEEP_MS;
+	if (WaitLatchOrSocket(MyLatch, events, MyProcPort->sock, ms, wait_event) & WL_SOCKET_CLOSED)
+	{
+		ClientConnectionLost = true;
+		InterruptPending = true;
+	}
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }

@@ -35,6 +35,9 @@ extern int64 tq_clock_interval_us(const Interval *interval);
 /* Sleep on MyLatch for at most ms (negative: the cap); resets the latch and handles interrupts. */
 extern void tq_clock_sleep(long ms, uint32 wait_event);
 
+/* The same, and an error if the client of this backend has gone. */
+extern void tq_clock_sleep_for_client(long ms, uint32 wait_event);
+
 /* Sleep on a condition variable that was prepared for; true: the time is over. */
 
 extern bool tq_clock_wait_for(ConditionVariable *cv, long ms, uint32 wait_event);

@@ -27,6 +27,9 @@ extern TimestampTz tq_pool_next(void);
 /* Settle the tasks of workers that died with them; returns false if something is left. */
 extern bool tq_pool_settle(void);
 
+/* Leases of external workers that have run out. */
+extern void tq_pool_expire_leases(void);
+
 /* Procedures and cancels that nobody is responsible for after a restart. */
 extern void tq_pool_recover(void);
 extern void tq_pool_cancel_unclaimed(void);

@@ -4,7 +4,7 @@
  *	  The scheduler of a database: everything that happens by time.
  *
  * Promotes what is due, keeps the worker pool and the partitions of history,
- * settles what dead workers left, and sweeps.  Idle, it sleeps until the next
+ * settles what dead workers left, ends leases that ran out, and sweeps.  Idle, it sleeps until the next
  * scheduled task is due; it runs no query as long as nothing happens.
  *
  * An error ends the process; the launcher starts another one after a while.
@@ -25,8 +25,11 @@
 #include "bgw/bgw.h"
 #include "bgw/pool.h"
 #include "bgw/transaction.h"
+#include "run/lease.h"
 #include "shmem/counters.h"
 #include "shmem/databases.h"
+#include "shmem/lease.h"
+#include "shmem/poll.h"
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
@@ -128,9 +131,11 @@ static void
 promote_due(void)
 {
 	TimestampTz due;
+	bool		left;
 
 	tq_transaction_start();
-	(void) tq_maintain_promote_due(PROMOTE_BATCH, &promoting);
+	(void) tq_maintain_promote_due(PROMOTE_BATCH, &left);
+	promoting = tq_lease_expire_rows(NULL, 0) > 0 || left;
 	tq_transaction_commit();
 	if (promoting)
 		return;
@@ -193,10 +198,14 @@ react(const TqMessages *messages)
 		tq_pool_forget_served();
 	}
 	settled = tq_pool_settle();
+	tq_pool_expire_leases();
 	if (messages->check_cancels)
 		tq_pool_cancel_unclaimed();
 	if (messages->sweep)
+	{
 		sweep();
+		tq_poll_wake_all(MyDatabaseId);
+	}
 	if (promoting || messages->next_due <= now)
 		promote_due();
 	if (next_upkeep <= now)
@@ -216,6 +225,7 @@ sleep_until_next(void)
 {
 	TqDatabase	database;
 	TimestampTz next = next_upkeep;
+	int64		lease_end;
 	int64		ms;
 
 	if (promoting)
@@ -232,6 +242,9 @@ sleep_until_next(void)
 	if (!settled)
 		next = Min(next, in_seconds(RETRY_SECONDS));
 	ms = (next - tq_clock_now()) / TQ_USECS_PER_MS + 1;
+	lease_end = tq_lease_next(MyDatabaseId);
+	if (lease_end != TQ_NEVER)
+		ms = Min(ms, (lease_end - tq_clock_monotonic()) / TQ_USECS_PER_MS + 1);
 	tq_bgw_report(NULL);
 	pgstat_report_stat(true);
 	if (ms > 0)

@@ -22,6 +22,7 @@
 #include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
+#include "utils/timeout.h"
 
 #include "base/compat.h"
 #include "base/guc.h"
@@ -154,13 +155,31 @@ override_settings(void)
 		override("transaction_timeout", "0");
 }
 
+/*
+ * The server tells a process by SIGINT that its lock_timeout has passed.
+ * Somebody's pg_cancel_backend() is ignored.
+ */
+static void
+handle_lock_timeout(SIGNAL_ARGS)
+{
+	int			save_errno = errno;
+
+	if (get_timeout_indicator(LOCK_TIMEOUT, false))
+	{
+		InterruptPending = true;
+		QueryCancelPending = true;
+		SetLatch(MyLatch);
+	}
+	errno = save_errno;
+}
+
 void
 tq_bgw_connect(Oid database)
 {
 	catch_sigterm();
 	/* Launcher and scheduler run no user code; an error would end them. */
 	if (tq_my_slot == NULL)
-		pqsignal(SIGINT, SIG_IGN);
+		pqsignal(SIGINT, handle_lock_timeout);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);

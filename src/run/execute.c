@@ -78,8 +78,8 @@ tq_run_end(TqRun *run)
 		tq_clock_arm(run->outer->timer_at, timer_expired);
 }
 
-static int64
-timeout_of(const TqTask *task, const TqHandler *handler)
+int64
+tq_run_timeout(const TqTask *task, const TqHandler *handler)
 {
 	if (task->timeout_us >= 0)
 		return task->timeout_us;
@@ -91,7 +91,7 @@ timeout_of(const TqTask *task, const TqHandler *handler)
 static void
 arm_timers(TqRun *run, TqHandler *handler)
 {
-	int64		timeout = timeout_of(run->task, handler);
+	int64		timeout = tq_run_timeout(run->task, handler);
 	TimestampTz end = timeout > 0 ? tq_clock_add(run->attempt.started_at, timeout) : 0;
 
 	run->timer_reason = TQ_INTERRUPT_TIMEOUT;

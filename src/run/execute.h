@@ -98,6 +98,9 @@ extern bool tq_run_may_rerun(const TqRun *run, const ErrorData *edata);
 
 extern char tq_run_record_failure(TqRun *run, TqError *error);
 
+/* How long an attempt may take, in microseconds; 0: no limit. */
+extern int64 tq_run_timeout(const TqTask *task, const TqHandler *handler);
+
 /* Called by signal and timeout handlers. */
 extern void tq_run_interrupt(TqInterrupt reason);
 

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
@@ -113,4 +114,30 @@ tq_claim_lock_release(int64 task_id)
 		held[i] = held[--nheld];
 		return;
 	}
+}
+
+static void
+set_whole_queue(LOCKTAG *tag, const char *queue)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId,
+						 hash_bytes((const unsigned char *) queue, strlen(queue)), 0,
+						 QUEUE_LOCK_CLASS);
+}
+
+void
+tq_claim_lock_queue(const char *queue)
+{
+	LOCKTAG		tag;
+
+	set_whole_queue(&tag, queue);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+void
+tq_claim_unlock_queue(const char *queue)
+{
+	LOCKTAG		tag;
+
+	set_whole_queue(&tag, queue);
+	LockRelease(&tag, ExclusiveLock, false);
 }

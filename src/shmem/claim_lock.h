@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * claim_lock.h
- *	  Claims without shared memory; private to shmem/.
+ *	  Claims without shared memory.
  *
  *-------------------------------------------------------------------------
  */
@@ -15,5 +15,12 @@
 /* max_running 0: no limit. */
 extern TqClaimResult tq_claim_lock_take(int64 task_id, uint64 queue_hash, int max_running);
 extern void tq_claim_lock_release(int64 task_id);
+
+/*
+ * Held, until its transaction ends or it gives the lock back, by whoever writes
+ * leases into rows of a queue with a limit, so that others count them.
+ */
+extern void tq_claim_lock_queue(const char *queue);
+extern void tq_claim_unlock_queue(const char *queue);
 
 #endif

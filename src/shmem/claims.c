@@ -16,6 +16,7 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
@@ -25,6 +26,7 @@
 #include "base/guc.h"
 #include "shmem/claim_lock.h"
 #include "shmem/claims.h"
+#include "shmem/poll.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
 
@@ -54,8 +56,14 @@ typedef struct QueueCount
 	int			running;
 } QueueCount;
 
+typedef struct Counts
+{
+	pg_atomic_uint32 external;	/* claims of external workers, of which only so many may be */
+	QueueCount	queues[MAX_LIMITED_QUEUES];
+} Counts;
+
 static HTAB *claims = NULL;
-static QueueCount *queue_counts = NULL;
+static Counts *counts = NULL;
 
 /* In-database claims of this backend. */
 static int64 *mine = NULL;
@@ -71,7 +79,7 @@ max_claims(void)
 Size
 tq_claims_shmem_size(void)
 {
-	return mul_size(MAX_LIMITED_QUEUES, sizeof(QueueCount));
+	return sizeof(Counts);
 }
 
 Size
@@ -90,9 +98,9 @@ tq_claims_shmem_attach(void *memory, bool found)
 	ctl.num_partitions = TQ_CLAIM_PARTITIONS;
 	claims = ShmemInitHash("task_queue claim table", max_claims(), max_claims(), &ctl,
 						   HASH_ELEM | HASH_BLOBS | HASH_PARTITION | HASH_FIXED_SIZE);
-	queue_counts = memory;
+	counts = memory;
 	if (!found)
-		memset(queue_counts, 0, MAX_LIMITED_QUEUES * sizeof(QueueCount));
+		memset(counts, 0, sizeof(Counts));
 }
 
 static ClaimKey
@@ -124,6 +132,8 @@ find_locked(Oid database, int64 task_id, LWLockMode mode, LWLock **lock)
 static void
 remove_entry(ClaimEntry *entry)
 {
+	if (entry->claim.external)
+		pg_atomic_fetch_sub_u32(&counts->external, 1);
 	(void) hash_search(claims, &entry->key, HASH_REMOVE, NULL);
 }
 
@@ -140,7 +150,7 @@ find_count(Oid database, uint64 queue, bool make)
 
 	for (int i = 0; i < MAX_LIMITED_QUEUES; i++)
 	{
-		QueueCount *count = &queue_counts[i];
+		QueueCount *count = &counts->queues[i];
 
 		if (count->database == database && count->queue == queue)
 			return count;
@@ -185,19 +195,26 @@ uncount_one(Oid database, const char *queue)
 	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
 }
 
+int
+tq_claim_queue_room(const char *queue, int max_running)
+{
+	QueueCount *count;
+	int			room = max_running;
+
+	if (max_running == 0 || claims == NULL)
+		return PG_INT32_MAX;
+	LWLockAcquire(tq_shmem_lock(TQ_LOCK_QUEUES), LW_SHARED);
+	count = find_count(MyDatabaseId, queue_hash(queue), false);
+	if (count != NULL)
+		room -= count->running;
+	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
+	return room;
+}
+
 bool
 tq_claim_queue_is_full(const char *queue, int max_running)
 {
-	QueueCount *count;
-	bool		full;
-
-	if (max_running == 0 || claims == NULL)
-		return false;
-	LWLockAcquire(tq_shmem_lock(TQ_LOCK_QUEUES), LW_SHARED);
-	count = find_count(MyDatabaseId, queue_hash(queue), false);
-	full = count != NULL && count->running >= max_running;
-	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
-	return full;
+	return tq_claim_queue_room(queue, max_running) <= 0;
 }
 
 static void
@@ -262,6 +279,8 @@ tq_claim_take(const TqClaim *claim, int max_running)
 	entry = hash_search_with_hash_value(claims, &key, hash, HASH_FIND, NULL);
 	if (entry != NULL)
 		result = TQ_CLAIM_TAKEN;
+	else if (claim->external && pg_atomic_read_u32(&counts->external) >= tq_lease_capacity)
+		result = TQ_CLAIM_NO_ROOM;
 	else if (max_running > 0 && !count_one(claim->queue, max_running))
 		result = TQ_CLAIM_QUEUE_FULL;
 	else
@@ -271,6 +290,8 @@ tq_claim_take(const TqClaim *claim, int max_running)
 		{
 			entry->claim = *claim;
 			entry->claim.counted = max_running > 0;
+			if (claim->external)
+				pg_atomic_fetch_add_u32(&counts->external, 1);
 		}
 		else
 		{
@@ -310,6 +331,7 @@ after_removal(bool counted, Oid database, const char *queue)
 		return;
 	uncount_one(database, queue);
 	tq_wake_worker(database, 0);
+	tq_poll_wake_limited(database);
 }
 
 void

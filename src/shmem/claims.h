@@ -39,7 +39,7 @@ typedef struct TqClaim
 	bool		external;
 	bool		draining;		/* in drain(): the backend is no worker */
 	int			pid;			/* the backend that made it; external: until its transaction has committed */
-	int64		token;			/* external: fencing token */
+	int64		token;			/* external: fencing token, see run/token.h */
 	int64		lease_until;	/* external: monotonic clock, microseconds */
 	TimestampTz started_at;
 	int32		attempt;		/* number of this execution */
@@ -47,6 +47,9 @@ typedef struct TqClaim
 	Oid			claimed_by;		/* external: the role that dequeued */
 	bool		cancel_requested;
 	int			ending;			/* pid of a transaction in progress that ends it; 0: none */
+	bool		expired;		/* it is ending because its lease ran out */
+	int64		limit_until;	/* external: no lease reaches beyond that, */
+	char		limit_kind;		/* because of this: TQ_LIMIT_... */
 	int64		lane;			/* these three: to put the id back */
 	int32		priority;
 	TimestampTz run_at;
@@ -65,7 +68,8 @@ extern TqClaimResult tq_claim_take(const TqClaim *claim, int max_running);
 extern bool tq_claim_find(int64 task_id, TqClaim *claim);	/* copies; claim may be NULL */
 extern void tq_claim_release(int64 task_id);
 
-/* Whether a queue has reached its limit; a hint, the claim decides. */
+/* How many more tasks of a queue may start, and whether none may; a hint, the claim decides. */
+extern int	tq_claim_queue_room(const char *queue, int max_running);
 extern bool tq_claim_queue_is_full(const char *queue, int max_running);
 
 /*

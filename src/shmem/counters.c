@@ -3,22 +3,28 @@
  * counters.c
  *	  Statistics per handler.
  *
- * A hash table by database and handler name.  It is looked up under a shared
- * lock, and an entry's numbers are changed under its spinlock.  A clean stop
- * writes the table to a file that the next start reads and removes.
+ * A hash table by database and handler name, in anonymous memory of the
+ * postmaster: a task that kills its process is to be counted like others, and
+ * the restart after it must not take away what was counted before.  Nobody
+ * vouches for that memory after a crash, so the table has no pointers: at
+ * worst some numbers are wrong.
+ *
+ * The table is looked up under a shared lock, changed under an exclusive one;
+ * an entry's numbers are changed under its spinlock.  A clean stop writes the
+ * table to a file that the next start reads and removes.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
-#include "storage/shmem.h"
 #include "storage/spin.h"
-#include "utils/hsearch.h"
 
 #include "shmem/counters.h"
 #include "shmem/shmem.h"
@@ -33,25 +39,35 @@ typedef struct StatsKey
 	char		handler[TQ_COUNTER_NAME_LEN];	/* padded with zeros */
 } StatsKey;
 
+typedef enum EntryState
+{
+	ENTRY_FREE,
+	ENTRY_USED,
+	ENTRY_REMOVED				/* a search goes on behind it */
+} EntryState;
+
 typedef struct StatsEntry
 {
+	EntryState	state;
 	StatsKey	key;
 	slock_t		mutex;
 	TqHandlerStats stats;
 } StatsEntry;
 
-static HTAB *table = NULL;
+/* NULL without the preloaded library. */
+static StatsEntry *table = NULL;
 
-Size
-tq_counters_shmem_size(void)
+/* Mapped once; forked children inherit the mapping at the same address. */
+void
+tq_counters_map(void)
 {
-	return sizeof(int);
-}
+	Size		size = MAX_HANDLERS * sizeof(StatsEntry);
 
-Size
-tq_counters_hash_size(void)
-{
-	return hash_estimate_size(MAX_HANDLERS, sizeof(StatsEntry));
+	table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (table == MAP_FAILED)
+		ereport(FATAL,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not map shared memory for statistics of task_queue: %m")));
 }
 
 static StatsKey
@@ -61,49 +77,71 @@ stats_key(Oid database, const char *handler)
 
 	memset(&key, 0, sizeof(key));
 	key.database = database;
-	strlcpy(key.handler, handler, sizeof(key.handler));
+	tq_shmem_copy_text(key.handler, handler, sizeof(key.handler));
 	return key;
 }
 
+/* NULL if it is not there; *room is then where it can be put, or NULL. */
+static StatsEntry *
+find(const StatsKey *key, StatsEntry **room)
+{
+	uint32		first = hash_bytes((const unsigned char *) key, sizeof(StatsKey));
+
+	*room = NULL;
+	for (int i = 0; i < MAX_HANDLERS; i++)
+	{
+		StatsEntry *entry = &table[(first + i) % MAX_HANDLERS];
+
+		if (entry->state == ENTRY_USED)
+		{
+			if (memcmp(&entry->key, key, sizeof(StatsKey)) == 0)
+				return entry;
+			continue;
+		}
+		if (*room == NULL)
+			*room = entry;
+		if (entry->state == ENTRY_FREE)
+			break;
+	}
+	return NULL;
+}
+
+/* NULL if the table is full. */
 static StatsEntry *
 enter(const StatsKey *key)
 {
-	bool		found;
-	StatsEntry *entry = hash_search(table, key, HASH_ENTER_NULL, &found);
+	StatsEntry *room;
+	StatsEntry *entry = find(key, &room);
 
-	if (entry != NULL && !found)
-	{
-		SpinLockInit(&entry->mutex);
-		memset(&entry->stats, 0, sizeof(entry->stats));
-		memcpy(entry->stats.handler, key->handler, sizeof(key->handler));
-	}
-	return entry;
+	if (entry != NULL || room == NULL)
+		return entry;
+	room->key = *key;
+	SpinLockInit(&room->mutex);
+	memset(&room->stats, 0, sizeof(room->stats));
+	memcpy(room->stats.handler, key->handler, sizeof(key->handler));
+	room->state = ENTRY_USED;
+	return room;
 }
 
 /* The postmaster, after all others have gone; an error only costs statistics. */
 static void
 write_file(int code, Datum arg)
 {
-	HASH_SEQ_STATUS seq;
-	StatsEntry *entry;
 	FILE	   *file;
 	uint32		magic = STATS_MAGIC;
 
-	if (code != 0 || table == NULL)
+	if (code != 0)
 		return;
 	file = AllocateFile(STATS_FILE, PG_BINARY_W);
 	if (file == NULL)
 		return;
 	(void) fwrite(&magic, sizeof(magic), 1, file);
-	hash_seq_init(&seq, table);
-	while ((entry = hash_seq_search(&seq)) != NULL)
+	for (int i = 0; i < MAX_HANDLERS; i++)
 	{
-		if (fwrite(&entry->key, sizeof(entry->key), 1, file) != 1 ||
-			fwrite(&entry->stats, sizeof(entry->stats), 1, file) != 1)
-		{
-			hash_seq_term(&seq);
+		if (table[i].state == ENTRY_USED &&
+			(fwrite(&table[i].key, sizeof(StatsKey), 1, file) != 1 ||
+			 fwrite(&table[i].stats, sizeof(TqHandlerStats), 1, file) != 1))
 			break;
-		}
 	}
 	FreeFile(file);
 }
@@ -133,15 +171,14 @@ read_file(void)
 	unlink(STATS_FILE);
 }
 
+/* At the start of the server, and again by the same postmaster after a crash. */
 void
-tq_counters_shmem_attach(void *memory, bool found)
+tq_counters_restart(void)
 {
-	HASHCTL		ctl = {.keysize = sizeof(StatsKey), .entrysize = sizeof(StatsEntry)};
-
-	table = ShmemInitHash("task_queue statistics table", MAX_HANDLERS, MAX_HANDLERS, &ctl,
-						  HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
-	if (found || IsUnderPostmaster)
+	if (IsUnderPostmaster)
 		return;
+	for (int i = 0; i < MAX_HANDLERS; i++)
+		SpinLockInit(&table[i].mutex);
 	on_shmem_exit(write_file, (Datum) 0);
 	read_file();
 }
@@ -171,10 +208,11 @@ tq_counters_add(const char *handler, const TqMeasure *measure)
 {
 	StatsKey	key = stats_key(MyDatabaseId, handler);
 	LWLock	   *lock = tq_shmem_lock(TQ_LOCK_COUNTERS);
+	StatsEntry *room;
 	StatsEntry *entry;
 
 	LWLockAcquire(lock, LW_SHARED);
-	entry = hash_search(table, &key, HASH_FIND, NULL);
+	entry = find(&key, &room);
 	if (entry != NULL)
 		add(entry, measure);
 	LWLockRelease(lock);
@@ -192,22 +230,20 @@ TqHandlerStats *
 tq_counters_list(int *n)
 {
 	TqHandlerStats *list = palloc(MAX_HANDLERS * sizeof(TqHandlerStats));
-	HASH_SEQ_STATUS seq;
-	StatsEntry *entry;
 
 	*n = 0;
 	if (table == NULL)
 		return list;
 	LWLockAcquire(tq_shmem_lock(TQ_LOCK_COUNTERS), LW_SHARED);
-	hash_seq_init(&seq, table);
-	while ((entry = hash_seq_search(&seq)) != NULL)
+	for (int i = 0; i < MAX_HANDLERS; i++)
 	{
-		if (entry->key.database != MyDatabaseId || *n == MAX_HANDLERS)
+		StatsEntry *entry = &table[i];
+
+		if (entry->state != ENTRY_USED || entry->key.database != MyDatabaseId)
 			continue;
 		SpinLockAcquire(&entry->mutex);
-		list[*n] = entry->stats;
+		list[(*n)++] = entry->stats;
 		SpinLockRelease(&entry->mutex);
-		(*n)++;
 	}
 	LWLockRelease(tq_shmem_lock(TQ_LOCK_COUNTERS));
 	return list;
@@ -216,17 +252,13 @@ tq_counters_list(int *n)
 void
 tq_counters_forget_database(Oid database)
 {
-	HASH_SEQ_STATUS seq;
-	StatsEntry *entry;
-
 	if (table == NULL)
 		return;
 	LWLockAcquire(tq_shmem_lock(TQ_LOCK_COUNTERS), LW_EXCLUSIVE);
-	hash_seq_init(&seq, table);
-	while ((entry = hash_seq_search(&seq)) != NULL)
+	for (int i = 0; i < MAX_HANDLERS; i++)
 	{
-		if (entry->key.database == database)
-			hash_search(table, &entry->key, HASH_REMOVE, NULL);
+		if (table[i].state == ENTRY_USED && table[i].key.database == database)
+			table[i].state = ENTRY_REMOVED;
 	}
 	LWLockRelease(tq_shmem_lock(TQ_LOCK_COUNTERS));
 }

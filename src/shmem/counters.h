@@ -5,7 +5,8 @@
  *	  ran.
  *
  * Counted at commit, so rolled-back work does not show.  Kept over a clean
- * restart of the server, lost in a crash.
+ * restart of the server and over the crash of a process; lost when all of the
+ * server is killed.
  *
  *-------------------------------------------------------------------------
  */
@@ -50,9 +51,8 @@ typedef struct TqHandlerStats
 	TqDurations run;
 } TqHandlerStats;
 
-extern Size tq_counters_shmem_size(void);
-extern Size tq_counters_hash_size(void);
-extern void tq_counters_shmem_attach(void *memory, bool found);
+extern void tq_counters_map(void);
+extern void tq_counters_restart(void);
 
 /* Never fails; called from the commit callback. */
 extern void tq_counters_add(const char *handler, const TqMeasure *measure);

@@ -12,6 +12,7 @@
 
 #include "access/parallel.h"
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -23,7 +24,10 @@
 #include "shmem/counters.h"
 #include "shmem/databases.h"
 #include "shmem/ddl.h"
+#include "shmem/lease.h"
+#include "shmem/poll.h"
 #include "shmem/ready.h"
+#include "shmem/seen.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
 #include "shmem/wait.h"
@@ -40,8 +44,10 @@ static const TqShmemPart parts[] = {
 	{"task_queue databases", tq_databases_shmem_size, NULL, tq_databases_shmem_attach},
 	{"task_queue ready index", tq_ready_shmem_size, tq_ready_hash_size, tq_ready_shmem_attach},
 	{"task_queue claims", tq_claims_shmem_size, tq_claims_hash_size, tq_claims_shmem_attach},
-	{"task_queue statistics", tq_counters_shmem_size, tq_counters_hash_size, tq_counters_shmem_attach},
 	{"task_queue channels", tq_wait_shmem_size, tq_wait_hash_size, tq_wait_shmem_attach},
+	{"task_queue leases", tq_lease_shmem_size, NULL, tq_lease_shmem_attach},
+	{"task_queue polls", tq_poll_shmem_size, NULL, tq_poll_shmem_attach},
+	{"task_queue external workers", tq_seen_shmem_size, NULL, tq_seen_shmem_attach},
 };
 
 static bool attached = false;
@@ -69,6 +75,15 @@ uint32
 tq_shmem_wait_event(void)
 {
 	return PG_WAIT_EXTENSION;
+}
+
+void
+tq_shmem_copy_text(char *to, const char *from, Size size)
+{
+	int			len = pg_mbcliplen(from, strlen(from), size - 1);
+
+	memcpy(to, from, len);
+	to[len] = '\0';
 }
 
 static void
@@ -136,6 +151,7 @@ startup_shmem(void)
 	}
 	LWLockRelease(AddinShmemInitLock);
 	tq_slots_restart();
+	tq_counters_restart();
 	attached = true;
 }
 
@@ -143,6 +159,7 @@ void
 tq_shmem_init(void)
 {
 	tq_slots_map();
+	tq_counters_map();
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shmem;
 	previous_startup_hook = shmem_startup_hook;

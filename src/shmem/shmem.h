@@ -29,6 +29,9 @@ typedef enum TqLockId
 	TQ_LOCK_CHANNELS,			/* wait.c */
 	TQ_LOCK_COUNTERS,			/* counters.c */
 	TQ_LOCK_QUEUES,				/* claims.c: running counts of limited queues */
+	TQ_LOCK_LEASES,				/* lease.c */
+	TQ_LOCK_POLLS,				/* poll.c */
+	TQ_LOCK_SEEN,				/* seen.c */
 	TQ_LOCK_CLAIMS,				/* claims.c: the first of the partitions */
 	TQ_LOCK_COUNT = TQ_LOCK_CLAIMS + TQ_CLAIM_PARTITIONS
 } TqLockId;
@@ -38,6 +41,9 @@ extern LWLock *tq_shmem_lock(int id);
 
 /* Name for a wait event, shown in pg_stat_activity where the server can. */
 extern uint32 tq_shmem_wait_event(void);
+
+/* Texts in shared memory have fixed room: as many whole characters as fit. */
+extern void tq_shmem_copy_text(char *to, const char *from, Size size);
 
 extern void tq_shmem_init(void);
 

@@ -27,6 +27,8 @@
 #include "shmem/claims.h"
 #include "shmem/counters.h"
 #include "shmem/databases.h"
+#include "shmem/lease.h"
+#include "shmem/poll.h"
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
@@ -38,6 +40,7 @@ typedef struct Note
 	int			level;			/* nesting level that made it */
 	int64		id;				/* a task, a DAG or a lane */
 	TqReadyKey	key;			/* of ready and locked notes */
+	int64		token;			/* of claiming and ending notes */
 } Note;
 
 typedef struct NoteList
@@ -61,6 +64,8 @@ typedef struct XactNotes
 	NoteList	ready;			/* id: the lane */
 	NoteList	ranges;			/* lanes with more than fits; key: the lowest */
 	NoteList	locked;			/* id: the lane */
+	NoteList	claiming;
+	NoteList	ending;
 	NoteList	ended;
 	NoteList	dags;
 	NoteList	cancels;
@@ -176,6 +181,20 @@ tq_xact_note_locked(int64 lane, int32 priority, TimestampTz run_at, int64 task_i
 }
 
 void
+tq_xact_note_claiming(int64 task_id, int64 token)
+{
+	if (tq_shmem_available())
+		add_note(&notes.claiming, task_id)->token = token;
+}
+
+void
+tq_xact_note_ending(int64 task_id, int64 token)
+{
+	if (tq_shmem_available())
+		add_note(&notes.ending, task_id)->token = token;
+}
+
+void
 tq_xact_note_ended(int64 task_id)
 {
 	if (tq_shmem_available())
@@ -240,22 +259,24 @@ tq_xact_forbid_prepare(const char *what)
 	notes.forbids_prepare = what;
 }
 
+/* One worker of the server per lane, who wakes the next one if he sees more; of external ones as many as there are tasks. */
 static void
-wake_for_lane(int64 lane)
+wake_for_lane(int64 lane, int ntasks)
 {
 	int			class = TQ_LANE_CLASS(lane);
 
-	if (class >= TQ_LANE_CLASS_WORKER)
+	if (class == TQ_LANE_CLASS_EXTERNAL)
+		tq_poll_wake(MyDatabaseId, lane, ntasks);
+	else if (class >= TQ_LANE_CLASS_WORKER)
 		tq_wake_worker(MyDatabaseId, class - TQ_LANE_CLASS_WORKER);
 	else if (class == TQ_LANE_CLASS_DATABASE || class == TQ_LANE_CLASS_TARGET)
 		tq_wake_worker(MyDatabaseId, 0);
 }
 
-/* One wake-up per lane: a worker that takes a task and sees more wakes the next one. */
 static void
 deliver_ready(const NoteList *list, bool range)
 {
-	int64		last_lane = 0;
+	int			same;
 
 	for (int i = 0; i < list->count; i++)
 	{
@@ -266,11 +287,14 @@ deliver_ready(const NoteList *list, bool range)
 		else
 			tq_ready_push(MyDatabaseId, note->id, &note->key);
 	}
-	for (int i = 0; i < list->count; i++)
+	for (int i = 0; i < list->count; i += same)
 	{
-		if (list->notes[i].id != last_lane)
-			wake_for_lane(list->notes[i].id);
-		last_lane = list->notes[i].id;
+		for (same = 1; i + same < list->count; same++)
+		{
+			if (list->notes[i + same].id != list->notes[i].id)
+				break;
+		}
+		wake_for_lane(list->notes[i].id, range ? PG_INT32_MAX : same);
 	}
 }
 
@@ -283,13 +307,25 @@ deliver_cancel(int64 task_id)
 		(void) tq_slot_cancel_task(MyDatabaseId, task_id);
 }
 
+/* Claims go before the tasks that they were for come back: who takes one of those must not find it claimed. */
+static void
+deliver_claims(void)
+{
+	for (int i = 0; i < notes.ending.count; i++)
+		tq_lease_end(notes.ending.notes[i].id, notes.ending.notes[i].token);
+	for (int i = 0; i < notes.claiming.count; i++)
+		tq_lease_confirm(notes.claiming.notes[i].id, notes.claiming.notes[i].token);
+}
+
 static void
 deliver_at_commit(void)
 {
+	deliver_claims();
 	if (notes.config)
 	{
 		tq_database_note_config(MyDatabaseId);
 		tq_wake_all_workers(MyDatabaseId);
+		tq_poll_wake_all(MyDatabaseId);
 	}
 	deliver_ready(&notes.ready, false);
 	deliver_ready(&notes.ranges, true);
@@ -316,7 +352,28 @@ put_back(int level)
 		Note	   *note = &list->notes[--list->count];
 
 		tq_ready_push(MyDatabaseId, note->id, &note->key);
-		wake_for_lane(note->id);
+		wake_for_lane(note->id, 1);
+	}
+}
+
+/* Claims are as they were before this (sub)transaction. */
+static void
+undo_claims(int level)
+{
+	NoteList   *ending = &notes.ending;
+	NoteList   *claiming = &notes.claiming;
+
+	while (ending->count > 0 && ending->notes[ending->count - 1].level >= level)
+	{
+		Note	   *note = &ending->notes[--ending->count];
+
+		tq_lease_keep(note->id, note->token);
+	}
+	while (claiming->count > 0 && claiming->notes[claiming->count - 1].level >= level)
+	{
+		Note	   *note = &claiming->notes[--claiming->count];
+
+		tq_lease_undo(note->id, note->token);
 	}
 }
 
@@ -342,8 +399,10 @@ at_xact_event(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 			if (tq_shmem_available())
 			{
-				put_back(0);
 				tq_ready_refill_cancel();
+				undo_claims(0);
+				put_back(0);
+				tq_poll_abort();
 				tq_wait_end();
 			}
 			break;
@@ -380,10 +439,16 @@ at_subxact_event(SubXactEvent event, SubTransactionId mySubid,
 	NoteList   *const undone[] = {&notes.ended, &notes.dags, &notes.cancels};
 	int			level = GetCurrentTransactionNestLevel();
 
+	if (event == SUBXACT_EVENT_ABORT_SUB && tq_shmem_available())
+	{
+		tq_ready_refill_cancel();
+		tq_poll_abort();
+	}
 	if (!any_notes)
 		return;
 	if (event == SUBXACT_EVENT_ABORT_SUB)
 	{
+		undo_claims(level);
 		put_back(level);
 		for (int i = 0; i < lengthof(undone); i++)
 			drop_level(undone[i], level);
@@ -393,6 +458,8 @@ at_subxact_event(SubXactEvent event, SubTransactionId mySubid,
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
 		hand_to_parent(&notes.locked, level);
+		hand_to_parent(&notes.claiming, level);
+		hand_to_parent(&notes.ending, level);
 		for (int i = 0; i < lengthof(undone); i++)
 			hand_to_parent(undone[i], level);
 		for (MeasureNote *note = notes.measures; note != NULL && note->level >= level; note = note->next)

@@ -33,6 +33,14 @@ extern void tq_xact_note_due(TimestampTz run_at);
  */
 extern void tq_xact_note_locked(int64 lane, int32 priority, TimestampTz run_at, int64 task_id);
 
+/*
+ * An external claim is about to be made, or was marked as ending, by this
+ * transaction: what becomes of it depends on how the (sub)transaction ends,
+ * see lease.h.
+ */
+extern void tq_xact_note_claiming(int64 task_id, int64 token);
+extern void tq_xact_note_ending(int64 task_id, int64 token);
+
 /* A task ended: wakes await() and wait(). */
 extern void tq_xact_note_ended(int64 task_id);
 

@@ -354,21 +354,22 @@ days_in_default(List *days, const char *table)
 	return days;
 }
 
+/* Stops at the first lock that is not to be had: the others would be waited for in vain too. */
 static bool
 maintain_table(const char *table, List *days)
 {
 	Datum		args[2] = {CStringGetTextDatum(table)};
-	bool		complete = true;
 	ListCell   *lc;
 
 	foreach(lc, days_in_default(days, table))
 	{
 		args[1] = DateADTGetDatum(lfirst_int(lc));
 		(void) tq_plan_run(&add_partition, args, NULL);
-		complete = tq_row_bool(0, 0) && complete;
+		if (!tq_row_bool(0, 0))
+			return false;
 	}
 	(void) tq_plan_run(&drop_expired, args, NULL);
-	return tq_row_bool(0, 0) && complete;
+	return tq_row_bool(0, 0);
 }
 
 bool

@@ -75,12 +75,15 @@ tq_maintain_promote_due(int max, bool *left)
 TimestampTz
 tq_maintain_next_due(void)
 {
-	static TqPlan plan = TQ_PLAN0("SELECT run_at FROM task_queue.task WHERE state = 's' ORDER BY run_at LIMIT 1");
+	static TqPlan plan = TQ_PLAN0("SELECT LEAST("
+								  "(SELECT run_at FROM task_queue.task WHERE state = 's' ORDER BY run_at LIMIT 1),"
+								  " (SELECT lease_until FROM task_queue.task WHERE state = 'x' ORDER BY lease_until LIMIT 1))");
 	TqSpi		spi;
 	TimestampTz due = TQ_NEVER;
 
 	tq_spi_begin(&spi);
-	if (tq_plan_run(&plan, NULL, NULL) > 0)
+	(void) tq_plan_run(&plan, NULL, NULL);
+	if (!tq_row_is_null(0, 0))
 		due = tq_row_int64(0, 0);
 	tq_spi_end(&spi);
 	return due;

@@ -20,7 +20,7 @@ extern int	tq_maintain_read_ready(int64 lane, const TqReadyKey *from, int max, T
  * many; *left: there may be more that are due (locked ones among them).
  */
 extern int	tq_maintain_promote_due(int max, bool *left);
-extern TimestampTz tq_maintain_next_due(void);	/* TQ_NEVER: nothing is scheduled */
+extern TimestampTz tq_maintain_next_due(void);	/* also the next end of a lease in a row; TQ_NEVER: nothing is scheduled */
 
 /* Ids of tasks whose rows say running, without a lease; at most max, from after on. */
 extern int	tq_maintain_running(int64 after, int64 *ids, int max);

@@ -118,6 +118,10 @@ typedef enum TqLockResult
 /* Lock one row FOR UPDATE and load it (palloc'd in the current context). */
 extern TqLockResult tq_task_lock(int64 task_id, TqLockWait wait, TqTask **task);
 
+/* The same for several; all arrays have n elements. */
+extern void tq_task_lock_many(const int64 *ids, int n, TqLockWait wait, TqTask **tasks,
+							  TqLockResult *results);
+
 /*
  * Lock a row, and delete it at once if ends_here() says that this transaction
  * will write its end: that saves locking it first.  tq_task_delete() then has
@@ -142,7 +146,8 @@ extern void tq_task_forget_kept(void);
  */
 typedef struct TqTaskFilter
 {
-	bool		include_scheduled;	/* also scheduled tasks */
+	bool		include_scheduled;	/* also scheduled tasks, */
+	TimestampTz due_by;			/* but not those that are due later; 0: all */
 	const int64 *excluded;		/* ids to leave alone */
 	int			nexcluded;
 	bool		this_transaction;	/* only rows written by the current transaction */

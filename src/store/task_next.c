@@ -151,7 +151,9 @@ is_wanted(Search *search, TupleTableSlot *slot)
 	char		state = DatumGetChar(column(slot, TQ_COL_STATE));
 
 	if (state != TQ_TASK_READY &&
-		!(state == TQ_TASK_SCHEDULED && filter->include_scheduled))
+		!(state == TQ_TASK_SCHEDULED && filter->include_scheduled &&
+		  (filter->due_by == 0 ||
+		   DatumGetTimestampTz(column(slot, TQ_COL_RUN_AT)) <= filter->due_by)))
 		return false;
 	return contains(search->lanes, search->nlanes, DatumGetInt64(column(slot, TQ_COL_LANE))) &&
 		(!filter->this_transaction || written_here(slot)) &&
@@ -205,6 +207,9 @@ collect_scheduled(Search *search, TupleTableSlot *slot)
 		Scheduled  *entry;
 
 		CHECK_FOR_INTERRUPTS();
+		if (search->filter->due_by != 0 &&
+			DatumGetTimestampTz(column(slot, TQ_COL_RUN_AT)) > search->filter->due_by)
+			break;
 		if (!is_wanted(search, slot))
 			continue;
 		if (search->nscheduled == size)

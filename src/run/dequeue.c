@@ -1,0 +1,440 @@
+/*-------------------------------------------------------------------------
+ *
+ * dequeue.c
+ *	  Handing tasks out to external workers.
+ *
+ * One look takes ids from the ready index, locks their rows and claims them.
+ * An id that was taken is then either handed out, or held by somebody else who
+ * puts it back when he must, or stale, or put back here.  What was locked but
+ * not handed out stays locked until the transaction ends; a call that waits
+ * therefore returns without a task rather than go on waiting after that.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+
+#include "base/clock.h"
+#include "run/dequeue.h"
+#include "run/lease.h"
+#include "shmem/claim_lock.h"
+#include "shmem/claims.h"
+#include "shmem/databases.h"
+#include "shmem/poll.h"
+#include "shmem/ready.h"
+#include "shmem/shmem.h"
+#include "store/leased.h"
+#include "store/maintain.h"
+#include "store/queue.h"
+
+/* Without the library, or while a locked row is waited for. */
+#define TABLE_POLL_MS		50
+#define BUSY_POLL_MS		100
+#define NO_SCHEDULER_MS		1000
+
+/* How long to wait for somebody else who reads a lane. */
+#define REFILL_TRIES		200
+
+typedef struct Taken
+{
+	int64		lane;
+	int			max_running;
+	TqReadyKey	key;
+	bool		busy;			/* its row was locked: put it back */
+} Taken;
+
+typedef struct Look
+{
+	const TqDequeue *request;
+	TqServed   *served;
+	bool		more;			/* there was more than was taken */
+	bool		busy;			/* some rows were locked by others */
+	bool		touched;		/* something was written, or locked in vain */
+	TqHandout  *handouts;
+	int			nhandouts;
+} Look;
+
+static void
+refill(int64 lane)
+{
+	TqReadyKey	from;
+	TqReadyKey *keys;
+	int			max;
+	int			n;
+
+	if (!tq_ready_refill_begin(MyDatabaseId, lane, &from, &max))
+		return;
+	keys = palloc(max * sizeof(TqReadyKey));
+	n = tq_maintain_read_ready(lane, &from, max, keys);
+	tq_ready_refill_end(MyDatabaseId, lane, keys, n, n < max);
+	pfree(keys);
+	/* Others passed over the lane meanwhile. */
+	if (n > 1)
+		tq_poll_wake(MyDatabaseId, lane, n - 1);
+}
+
+/* Room of each lane's queue; lanes of one queue share it, in the entry of the first of them. */
+typedef struct Room
+{
+	int			first;
+	int			left;
+} Room;
+
+static Room *
+find_room(Look *look)
+{
+	TqServed   *served = look->served;
+	Room	   *rooms = palloc(Max(1, served->count) * sizeof(Room));
+
+	for (int i = 0; i < served->count; i++)
+	{
+		rooms[i].first = i;
+		for (int j = 0; served->max_running[i] > 0 && j < i; j++)
+		{
+			if (strcmp(served->queues[i], served->queues[j]) == 0)
+			{
+				rooms[i].first = j;
+				break;
+			}
+		}
+		if (rooms[i].first == i)
+			rooms[i].left = tq_claim_queue_room(served->queues[i], served->max_running[i]);
+	}
+	return rooms;
+}
+
+/* The lanes whose queue has room. */
+static int
+open_lanes(Look *look, const Room *rooms, int64 *lanes, int *index)
+{
+	int			n = 0;
+
+	for (int i = 0; i < look->served->count; i++)
+	{
+		if (rooms[rooms[i].first].left <= 0)
+			continue;
+		lanes[n] = look->served->lanes[i];
+		index[n++] = i;
+	}
+	return n;
+}
+
+/*
+ * Take up to max ids.  Those that are claimed are dropped: whoever holds the
+ * claim puts the id back if the task becomes ready again.
+ */
+static int
+take_ids(Look *look, Taken *taken, int max)
+{
+	TqServed   *served = look->served;
+	Room	   *rooms = find_room(look);
+	int64	   *lanes = palloc(Max(1, served->count) * sizeof(int64));
+	int		   *index = palloc(Max(1, served->count) * sizeof(int));
+	int			nlanes = open_lanes(look, rooms, lanes, index);
+	int			tries = 0;
+	int			n = 0;
+
+	look->more = false;
+	while (n < max)
+	{
+		Taken	   *next = &taken[n];
+		int			at;
+
+		CHECK_FOR_INTERRUPTS();
+		switch (tq_ready_pop(MyDatabaseId, lanes, nlanes, -1, &next->key, &at, &look->more))
+		{
+			case TQ_POP_REFILL:
+				refill(lanes[at]);
+				continue;
+			case TQ_POP_EMPTY:
+				look->more = false;
+				if (n > 0 || ++tries > REFILL_TRIES ||
+					!tq_ready_has_work(MyDatabaseId, lanes, nlanes))
+					return n;
+				tq_clock_sleep(1, tq_shmem_wait_event());
+				continue;
+			case TQ_POP_GOT:
+				break;
+		}
+		if (tq_claim_find(next->key.task_id, NULL))
+			continue;
+		next->lane = lanes[at];
+		next->max_running = served->max_running[index[at]];
+		next->busy = false;
+		n++;
+		if (next->max_running > 0 && --rooms[rooms[index[at]].first].left <= 0)
+			nlanes = open_lanes(look, rooms, lanes, index);
+	}
+	return n;
+}
+
+static bool
+is_current(const Taken *taken, const TqTask *task)
+{
+	return task->state == TQ_TASK_READY && task->lane == taken->lane &&
+		task->priority == taken->key.priority && task->run_at == taken->key.run_at;
+}
+
+static void
+hand_out(Look *look, TqTask *task, int max_running)
+{
+	switch (tq_handout_make(look->request, task, max_running, &look->handouts[look->nhandouts]))
+	{
+		case TQ_HANDED_OUT:
+			look->nhandouts++;
+			break;
+		default:
+			look->touched = true;
+			break;
+	}
+}
+
+static void
+lock_and_hand_out(Look *look, Taken *taken, int n)
+{
+	int64	   *ids = palloc(n * sizeof(int64));
+	TqTask	  **tasks = palloc(n * sizeof(TqTask *));
+	TqLockResult *results = palloc(n * sizeof(TqLockResult));
+
+	for (int i = 0; i < n; i++)
+		ids[i] = taken[i].key.task_id;
+	tq_task_lock_many(ids, n, TQ_LOCK_SKIP, tasks, results);
+	for (int i = 0; i < n; i++)
+	{
+		taken[i].busy = results[i] == TQ_LOCK_BUSY;
+		if (results[i] != TQ_LOCKED)
+			continue;
+		if (is_current(&taken[i], tasks[i]))
+			hand_out(look, tasks[i], taken[i].max_running);
+		else
+			look->touched = true;
+	}
+}
+
+/* They are not waited for, so others may take them at once when they are free. */
+static void
+put_busy_back(Look *look, const Taken *taken, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (!taken[i].busy)
+			continue;
+		tq_ready_push(MyDatabaseId, taken[i].lane, &taken[i].key);
+		look->busy = true;
+	}
+}
+
+/*
+ * What was paused before the claim was made must not start: so the queues are
+ * looked at again once the claims stand.
+ */
+static void
+take_back_paused(Look *look)
+{
+	int			kept = 0;
+
+	AcceptInvalidationMessages();
+	for (int i = 0; i < look->nhandouts; i++)
+	{
+		const TqQueue *queue = tq_queue_find(look->handouts[i].task->queue, true);
+
+		if (queue == NULL || !queue->paused)
+			look->handouts[kept++] = look->handouts[i];
+		else
+		{
+			tq_handout_undo(&look->handouts[i]);
+			look->touched = true;
+		}
+	}
+	look->nhandouts = kept;
+}
+
+static void
+look_in_memory(Look *look)
+{
+	int			max = look->request->max_tasks;
+	Taken	   *taken = palloc(max * sizeof(Taken));
+	int			ntaken = 0;
+
+	while (look->nhandouts < max)
+	{
+		int			n;
+
+		if (ntaken + max > MaxAllocSize / sizeof(Taken))
+			break;
+		if (ntaken > 0)
+			taken = repalloc(taken, (ntaken + max) * sizeof(Taken));
+		n = take_ids(look, taken + ntaken, max - look->nhandouts);
+		if (n == 0)
+			break;
+		lock_and_hand_out(look, taken + ntaken, n);
+		ntaken += n;
+	}
+	put_busy_back(look, taken, ntaken);
+	if (look->nhandouts > 0)
+		take_back_paused(look);
+}
+
+/*
+ * Without the library each limited queue is locked until the transaction ends,
+ * or until it turns out that nothing can be taken from it, so that others
+ * count what is taken here.
+ */
+static void
+look_in_table_queue(Look *look, const int64 *lanes, int nlanes, const char *queue, int max_running)
+{
+	TqTaskFilter filter = {.include_scheduled = true, .due_by = tq_clock_now()};
+	int			max = look->request->max_tasks - look->nhandouts;
+	int			before = look->nhandouts;
+	TqTask	  **tasks;
+	int			n;
+
+	if (max_running > 0)
+	{
+		tq_claim_lock_queue(queue);
+		max = Min(max, max_running - tq_leased_count(queue));
+	}
+	if (max > 0)
+	{
+		tasks = palloc(max * sizeof(TqTask *));
+		n = tq_task_lock_next(lanes, nlanes, &filter, max, tasks);
+		for (int i = 0; i < n; i++)
+			hand_out(look, tasks[i], 0);
+	}
+	if (max_running > 0 && look->nhandouts == before)
+		tq_claim_unlock_queue(queue);
+}
+
+static void
+look_in_table(Look *look)
+{
+	TqServed   *served = look->served;
+	int64	   *unlimited = palloc(Max(1, served->count) * sizeof(int64));
+	int			n = 0;
+
+	look->touched |= tq_lease_expire_rows(served->queues, served->count) > 0;
+	for (int i = 0; i < served->count; i++)
+	{
+		if (served->max_running[i] == 0)
+			unlimited[n++] = served->lanes[i];
+	}
+	if (n > 0)
+		look_in_table_queue(look, unlimited, n, NULL, 0);
+	for (int i = 0; i < served->count && look->nhandouts < look->request->max_tasks; i++)
+	{
+		if (served->max_running[i] > 0)
+			look_in_table_queue(look, &served->lanes[i], 1, served->queues[i], served->max_running[i]);
+	}
+}
+
+/* Nobody but this call notices what happens by time. */
+static void
+stand_in_for_scheduler(Look *look)
+{
+	bool		left;
+
+	look->touched |= tq_lease_expire_claims(look->served->queues, look->served->count) > 0;
+	look->touched |= tq_lease_expire_rows(look->served->queues, look->served->count) > 0;
+	look->touched |= tq_maintain_promote_due(1000, &left) > 0;
+}
+
+/* False: nothing may be handed out here, it is a copy of another database. */
+static bool
+know_database(bool *has_scheduler)
+{
+	TqDatabase	database;
+
+	*has_scheduler = false;
+	if (!tq_database_get(MyDatabaseId, &database))
+		return true;
+	*has_scheduler = database.scheduler_pid != 0;
+	return (database.flags & TQ_DATABASE_IS_COPY) == 0;
+}
+
+static bool
+has_limits(const TqServed *served)
+{
+	for (int i = 0; i < served->count; i++)
+	{
+		if (served->max_running[i] > 0)
+			return true;
+	}
+	return false;
+}
+
+/* One look; returns for how long to wait for another one at most. */
+static long
+look_once(Look *look, bool polling)
+{
+	bool		has_scheduler;
+	bool		known = know_database(&has_scheduler);
+
+	AcceptInvalidationMessages();
+	look->served = tq_offer_lanes(look->request);
+	look->handouts = palloc(look->request->max_tasks * sizeof(TqHandout));
+	if (!known)
+		look->served->count = 0;
+	if (!tq_shmem_available())
+	{
+		look_in_table(look);
+		return TABLE_POLL_MS;
+	}
+	if (polling)
+		tq_poll_enter(look->served->lanes, look->served->count, has_limits(look->served));
+	if (!has_scheduler)
+		stand_in_for_scheduler(look);
+	look_in_memory(look);
+	if (look->busy)
+		return BUSY_POLL_MS;
+	return has_scheduler ? TQ_MAX_SLEEP_MS : NO_SCHEDULER_MS;
+}
+
+static void
+sleep_for(long ms)
+{
+	if (tq_shmem_available())
+		tq_poll_sleep(ms);
+	else
+		tq_clock_sleep_for_client(ms, tq_shmem_wait_event());
+}
+
+/*
+ * The first look is made before the backend says that it waits: mostly there
+ * is something.
+ */
+int
+tq_dequeue(const TqDequeue *request, int64 wait_us, TqHandout **handouts)
+{
+	TimestampTz end = tq_clock_add(tq_clock_now(), wait_us);
+	MemoryContext context = CurrentMemoryContext;
+	MemoryContext scratch = AllocSetContextCreate(context, "task_queue dequeue",
+												  ALLOCSET_DEFAULT_SIZES);
+	bool		polling = false;
+	Look		look;
+
+	for (;;)
+	{
+		long		pause;
+		int64		left;
+
+		MemoryContextReset(scratch);
+		MemoryContextSwitchTo(scratch);
+		memset(&look, 0, sizeof(look));
+		look.request = request;
+		pause = look_once(&look, polling);
+		left = (end - tq_clock_now() + TQ_USECS_PER_MS - 1) / TQ_USECS_PER_MS;
+		if (look.nhandouts > 0 || look.touched || left <= 0)
+			break;
+		if (polling)
+			sleep_for(Min(pause, left));
+		polling = true;
+	}
+	if (tq_shmem_available())
+		tq_poll_leave(!look.more);
+	MemoryContextSwitchTo(context);
+	*handouts = look.handouts;
+	return look.nhandouts;
+}
