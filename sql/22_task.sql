@@ -82,6 +82,16 @@ CREATE TRIGGER task_before_insert
 	BEFORE INSERT ON task
 	FOR EACH ROW EXECUTE FUNCTION _task_before_insert();
 
+CREATE FUNCTION _task_after_insert()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'tq_task_after_insert'
+LANGUAGE C;
+COMMENT ON FUNCTION _task_after_insert() IS 'Trigger function: runs what was inserted if task_queue.execution is inline.';
+
+CREATE TRIGGER task_after_insert
+	AFTER INSERT ON task
+	FOR EACH STATEMENT EXECUTE FUNCTION _task_after_insert();
+
 CREATE TRIGGER task_before_apply
 	BEFORE INSERT OR UPDATE ON task
 	FOR EACH ROW EXECUTE FUNCTION _task_before_apply();

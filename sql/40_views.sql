@@ -130,8 +130,11 @@ COMMENT ON VIEW handlers IS
 CREATE VIEW _known_workers WITH (security_barrier) AS
 SELECT w.worker, w.pid, 'db'::text AS kind, w.state,
 	ARRAY(SELECT pg_catalog.btrim(c.claim)
-		FROM pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.current_setting('task_queue.claims', true), ',')) AS c (claim)
-		WHERE pg_catalog.btrim(c.claim) <> '') AS claims,
+		FROM pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.current_setting('task_queue.claims', true), ','))
+			WITH ORDINALITY AS c (claim, n)
+		WHERE pg_catalog.btrim(c.claim) <> ''
+		GROUP BY 1
+		ORDER BY pg_catalog.min(c.n)) AS claims,
 	w.last_seen
 FROM task_queue._workers() AS w
 UNION ALL

@@ -5,8 +5,8 @@
  *
  * One BEFORE INSERT row trigger does everything: the identity column has its
  * value by then, and a note about a row that in the end is not inserted is
- * harmless.  An AFTER trigger would keep an event per row until the end of
- * the statement.
+ * harmless.  An AFTER row trigger would keep an event per row until the end of
+ * the statement; the one for each statement only matters to inline execution.
  *
  * A row that comes with its state is not new but restored from a dump: only
  * the owner and superusers can give it.  It stays as it is, nothing is
@@ -24,10 +24,12 @@
 #include "api/task_row.h"
 #include "base/compat.h"
 #include "base/owner.h"
+#include "run/inline.h"
 #include "store/lane.h"
 
 PG_FUNCTION_INFO_V1(tq_task_before_insert);
 PG_FUNCTION_INFO_V1(tq_task_before_apply);
+PG_FUNCTION_INFO_V1(tq_task_after_insert);
 
 /* Raise an error unless called as a BEFORE ROW trigger of our table: others may have any columns. */
 static TriggerData *
@@ -110,4 +112,16 @@ tq_task_before_apply(PG_FUNCTION_ARGS)
 	read_row(tuple, desc, &row);
 	tq_task_row_set(&row, TQ_COL_LANE, Int64GetDatum(TQ_LANE_NONE));
 	return PointerGetDatum(replace_columns(tuple, desc, &row));
+}
+
+/* As enqueue() does before it returns. */
+Datum
+tq_task_after_insert(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("this function can be called only by the triggers of table \"task\"")));
+	tq_inline_run();
+	return PointerGetDatum(NULL);
 }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "run/claim.h"
+#include "shmem/shmem.h"
 #include "store/queue.h"
 
 /*
@@ -44,9 +45,9 @@ take(const TqTask *task, const char *worker, bool draining, int max_running)
 	claim.lane = task->lane;
 	claim.priority = task->priority;
 	claim.run_at = task->run_at;
-	strlcpy(claim.worker, worker, sizeof(claim.worker));
-	strlcpy(claim.handler, task->handler, sizeof(claim.handler));
-	strlcpy(claim.queue, task->queue, sizeof(claim.queue));
+	tq_shmem_copy_text(claim.worker, worker, sizeof(claim.worker));
+	tq_shmem_copy_text(claim.handler, task->handler, sizeof(claim.handler));
+	tq_shmem_copy_text(claim.queue, task->queue, sizeof(claim.queue));
 	return tq_claim_take(&claim, max_running);
 }
 

@@ -116,9 +116,9 @@ fill_claim(TqClaim *claim, const TqDequeue *request, const TqHandout *handout,
 	claim->lane = task->lane;
 	claim->priority = task->priority;
 	claim->run_at = task->run_at;
-	strlcpy(claim->worker, request->worker, sizeof(claim->worker));
-	strlcpy(claim->handler, task->handler, sizeof(claim->handler));
-	strlcpy(claim->queue, task->queue, sizeof(claim->queue));
+	tq_shmem_copy_text(claim->worker, request->worker, sizeof(claim->worker));
+	tq_shmem_copy_text(claim->handler, task->handler, sizeof(claim->handler));
+	tq_shmem_copy_text(claim->queue, task->queue, sizeof(claim->queue));
 }
 
 /* A lease in the row ends by time like a scheduled task becomes due. */

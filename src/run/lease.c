@@ -97,9 +97,9 @@ own_by_generation(Oid caller, const TqTask *task, int64 token, TqAttempt *attemp
 	claim.attempt = task->attempt + 1;
 	claim.enqueuer = task->enqueuer;
 	claim.claimed_by = caller;
-	strlcpy(claim.worker, TQ_ANONYMOUS_WORKER, sizeof(claim.worker));
-	strlcpy(claim.handler, task->handler, sizeof(claim.handler));
-	strlcpy(claim.queue, task->queue, sizeof(claim.queue));
+	tq_shmem_copy_text(claim.worker, TQ_ANONYMOUS_WORKER, sizeof(claim.worker));
+	tq_shmem_copy_text(claim.handler, task->handler, sizeof(claim.handler));
+	tq_shmem_copy_text(claim.queue, task->queue, sizeof(claim.queue));
 	tq_xact_note_claiming(task->task_id, token);
 	tq_xact_note_ending(task->task_id, token);
 	if (tq_claim_take(&claim, 0) == TQ_CLAIM_TAKEN)
@@ -108,13 +108,29 @@ own_by_generation(Oid caller, const TqTask *task, int64 token, TqAttempt *attemp
 	return true;
 }
 
+/*
+ * Find the claim of a task whose row is locked.  A transaction that was about
+ * to end the task has ended then, but may not have told memory yet.
+ */
+static bool
+find_claim(int64 task_id, TqClaim *claim)
+{
+	while (tq_claim_find(task_id, claim))
+	{
+		if (claim->ending == 0 || claim->ending == MyProcPid)
+			return true;
+		tq_clock_sleep(1, tq_shmem_wait_event());
+	}
+	return false;
+}
+
 /* Is the task, whose row is locked, the caller's by this token?  If so, he is about to end it. */
 static bool
 take_ownership(Oid caller, const TqTask *task, int64 token, TqAttempt *attempt)
 {
 	TqClaim		claim;
 
-	if (tq_claim_find(task->task_id, &claim))
+	if (find_claim(task->task_id, &claim))
 		return own_by_claim(caller, task, token, &claim, attempt);
 	if (task->state == TQ_TASK_RUNNING)
 		return own_by_row(caller, task, token, attempt);

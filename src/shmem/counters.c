@@ -77,7 +77,7 @@ stats_key(Oid database, const char *handler)
 
 	memset(&key, 0, sizeof(key));
 	key.database = database;
-	strlcpy(key.handler, handler, sizeof(key.handler));
+	tq_shmem_copy_text(key.handler, handler, sizeof(key.handler));
 	return key;
 }
 

@@ -12,6 +12,7 @@
 
 #include "access/parallel.h"
 #include "executor/executor.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -74,6 +75,15 @@ uint32
 tq_shmem_wait_event(void)
 {
 	return PG_WAIT_EXTENSION;
+}
+
+void
+tq_shmem_copy_text(char *to, const char *from, Size size)
+{
+	int			len = pg_mbcliplen(from, strlen(from), size - 1);
+
+	memcpy(to, from, len);
+	to[len] = '\0';
 }
 
 static void

@@ -42,6 +42,9 @@ extern LWLock *tq_shmem_lock(int id);
 /* Name for a wait event, shown in pg_stat_activity where the server can. */
 extern uint32 tq_shmem_wait_event(void);
 
+/* Texts in shared memory have fixed room: as many whole characters as fit. */
+extern void tq_shmem_copy_text(char *to, const char *from, Size size);
+
 extern void tq_shmem_init(void);
 
 #endif

@@ -31,7 +31,7 @@ BEGIN
 		s jsonb;
 	BEGIN
 		FOREACH s IN ARRAY steps LOOP
-			PERFORM task_queue.add_step(jsonb_populate_record(task_queue.step(NULL, 'dag.ok', jsonb_build_array(s ->> 'id')), s));
+			PERFORM task_queue.add_step(jsonb_populate_record(task_queue.step(s ->> 'id', 'dag.ok', jsonb_build_array(s ->> 'id')), s));
 		END LOOP;
 		RETURN 'added';
 	END

@@ -31,12 +31,14 @@ SELECT enqueue('tq_exec.note', '["undone"]') > 0 AS ok;
 SELECT count(*) FROM tq_exec.seen WHERE what = 'undone';
 ROLLBACK;
 SELECT count(*) FROM tq_exec.seen WHERE what = 'undone';
--- INSERT and COPY leave their tasks to drain()
+-- INSERT and COPY do the same, as their statement ends
 DELETE FROM task;
-INSERT INTO task (handler, args) VALUES ('tq_exec.note', '["inserted"]');
+INSERT INTO task (handler, args) VALUES ('tq_exec.note', '["inserted"]'), ('tq_exec.parent', '[3]');
+COPY task (handler, args) FROM stdin;
+tq_exec.note	["copied"]
+\.
 SELECT count(*) FROM task;
-SELECT handler, state FROM drain();
-SELECT * FROM tq_exec.seen WHERE what = 'inserted';
+SELECT * FROM tq_exec.seen WHERE what IN ('inserted', 'child 3', 'copied');
 
 -- manual: drain() runs them, in the order of priority, time and id
 SET task_queue.execution = manual;
