@@ -36,18 +36,11 @@
 #include "shmem/claims.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
+#include "store/leaf.h"
 #include "store/task.h"
 
 #define RECORD_TRIES		3
 #define TROUBLE_PAUSE_MS	1000L
-
-static Oid	worker_user;
-
-void
-tq_attempt_init(void)
-{
-	worker_user = GetUserId();
-}
 
 static void
 report_task(const TqTask *task)
@@ -59,30 +52,72 @@ report_task(const TqTask *task)
 	pgstat_report_activity(STATE_RUNNING, activity);
 }
 
+/* '\0': not registered, or without its function. */
+static char
+handler_kind(const TqTask *task, int *batch_size)
+{
+	TqHandler  *handler = tq_handler_find(task->handler, true);
+	char		kind = '\0';
+
+	*batch_size = 1;
+	if (handler == NULL)
+		return kind;
+	if (!handler->function_missing)
+	{
+		kind = handler->kind;
+		*batch_size = handler->batch_size;
+	}
+	tq_handler_unpin(handler);
+	return kind;
+}
+
+/* A function's task that is ready, in the lane that it was found in, can be deleted at once. */
+static bool
+ends_in_this_transaction(const TqTask *task, void *arg)
+{
+	const TqWork *execution = arg;
+	int			batch_size;
+
+	return task->state == TQ_TASK_READY && task->lane == execution->lane &&
+		handler_kind(task, &batch_size) == TQ_HANDLER_FUNCTION;
+}
+
+/* A row that was deleted for an execution that cannot take place must come back. */
+void
+tq_execution_give_up(TqWork *execution)
+{
+	execution->gave_up = true;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("task " INT64_FORMAT " cannot be claimed", execution->key->task_id)));
+}
+
 /* Lock and claim.  False: there is nothing to run here. */
 static bool
 take_task(TqWork *execution)
 {
-	if (tq_task_lock(execution->key->task_id, TQ_LOCK_SKIP, &execution->task) != TQ_LOCKED)
+	TqTask	   *task;
+
+	if (tq_task_take(execution->key->task_id, ends_in_this_transaction, execution,
+					 &execution->task) != TQ_LOCKED)
 		return false;
-	if (execution->task->state != TQ_TASK_READY)
-		return false;
-	if (execution->task->lane != execution->lane)
-	{
-		/* It was moved; the entry of its new lane is elsewhere. */
-		return false;
-	}
-	switch (tq_run_claim(execution->task, execution->worker, false))
+	task = execution->task;
+	if (task->state != TQ_TASK_READY || task->lane != execution->lane)
+		return false;			/* if it was moved, the entry of its new lane is elsewhere */
+	switch (tq_run_claim(task, execution->worker, false))
 	{
 		case TQ_CLAIM_OK:
 			execution->claimed = true;
 			return true;
 		case TQ_CLAIM_TAKEN:
-			return false;
+			break;
 		default:
 			execution->put_back = true;
-			return false;
+			break;
 	}
+	if (task->taken)
+		tq_execution_give_up(execution);
+	return false;
 }
 
 /* procedure: its start is counted in its row, which raises gen. */
@@ -116,27 +151,8 @@ clean_session(const TqWork *execution)
 		tq_session_reset(false);
 }
 
-/* '\0': not registered, or without its function. */
-static char
-handler_kind(const TqTask *task, int *batch_size)
-{
-	TqHandler  *handler = tq_handler_find(task->handler, true);
-	char		kind = '\0';
-
-	*batch_size = 1;
-	if (handler == NULL)
-		return kind;
-	if (!handler->function_missing)
-	{
-		kind = handler->kind;
-		*batch_size = handler->batch_size;
-	}
-	tq_handler_unpin(handler);
-	return kind;
-}
-
-static void
-execute_function(TqWork *execution)
+void
+tq_execution_call_function(TqWork *execution)
 {
 	TqCallMode	mode = tq_execution_is_restricted(execution) ? TQ_CALL_RESTRICTED : TQ_CALL_WORKER;
 
@@ -144,62 +160,11 @@ execute_function(TqWork *execution)
 	execution->state = tq_run_execute(&execution->run);
 }
 
-/*
- * May the task join the batch?  It must be for the same handler and role, so
- * that nothing of one role is left to another within the transaction.
- */
-static bool
-fits_batch(const TqWork *execution, const TqTask *first, TqTask *task)
-{
-	return task->state == TQ_TASK_READY && task->lane == execution->lane &&
-		task->enqueuer == first->enqueuer && strcmp(task->handler, first->handler) == 0 &&
-		tq_run_claim_in_batch(task, execution->worker) == TQ_CLAIM_OK;
-}
-
-/*
- * More tasks of the lane in the same transaction, without subtransactions.  A
- * batch counts as one against its queue's max_running.  The first task that
- * does not fit goes back and ends the batch.
- */
-static void
-execute_batch(TqWork *execution, int batch_size)
-{
-	const TqTask *first = execution->task;
-
-	execution->batch = palloc(batch_size * sizeof(TqReadyKey));
-	while (execution->nbatch < batch_size - 1)
-	{
-		TqReadyKey	key;
-		int			index;
-		bool		more;
-		TqTask	   *task;
-
-		CHECK_FOR_INTERRUPTS();
-		if (tq_ready_pop(MyDatabaseId, &execution->lane, 1, -1, &key, &index, &more) != TQ_POP_GOT)
-			break;
-		if (tq_task_lock(key.task_id, TQ_LOCK_SKIP, &task) != TQ_LOCKED)
-			continue;
-		if (!fits_batch(execution, first, task))
-		{
-			/* Its row lock lasts until the end of the batch. */
-			execution->misfit = key;
-			execution->has_misfit = true;
-			break;
-		}
-		execution->batch[execution->nbatch++] = key;
-		tq_run_end(&execution->run);
-		tq_slot_end_task();
-		QueryCancelHoldoffCount = 0;
-		execution->task = task;
-		execute_function(execution);
-	}
-}
-
 /* The first transaction: all of a function's attempt, the start of a procedure's. */
 static void
 first_transaction(void *arg)
 {
-	TqWork *execution = arg;
+	TqWork	   *execution = arg;
 	int			batch_size;
 
 	if (!execution->claimed)
@@ -217,9 +182,9 @@ first_transaction(void *arg)
 		tq_procedure_start(execution);
 		return;
 	}
-	execute_function(execution);
+	tq_execution_call_function(execution);
 	if (batch_size > 1 && !execution->alone)
-		execute_batch(execution, batch_size);
+		tq_batch_execute(execution, batch_size);
 }
 
 /* Lock the task again to record the outcome.  False: it is not ours any more. */
@@ -371,44 +336,6 @@ finish(TqWork *execution)
 	put_back(execution);
 }
 
-static void
-set_commit_mode(void)
-{
-	const char *mode = tq_synchronous_commit ? "on" : "off";
-
-	if ((synchronous_commit > SYNCHRONOUS_COMMIT_OFF) != tq_synchronous_commit)
-		(void) set_config_option("synchronous_commit", mode, PGC_SUSET, PGC_S_OVERRIDE,
-								 GUC_ACTION_SET, true, 0, false);
-}
-
-/* The claims of the whole batch stand, so nobody else takes its tasks meanwhile. */
-static void
-run_alone(const TqWork *batch, const TqReadyKey *key)
-{
-	TqWork		execution = {.worker = batch->worker, .take = take_task, .user = batch->user,
-		.lane = batch->lane, .key = key, .claimed = true, .alone = true,
-	.context = batch->context};
-
-	(void) tq_bgw_check_interrupts();
-	tq_execution_run(&execution);
-}
-
-static void
-run_batch_alone(TqWork *execution)
-{
-	int			n = execution->nbatch;
-
-	tq_run_end(&execution->run);
-	tq_slot_end_task();
-	tq_session_reset(false);
-	execution->nbatch = 0;
-	if (execution->has_misfit)
-		tq_ready_push(MyDatabaseId, execution->lane, &execution->misfit);
-	run_alone(execution, execution->key);
-	for (int i = 0; i < n; i++)
-		run_alone(execution, &execution->batch[i]);
-}
-
 /* Whatever comes of it, the session is clean afterwards. */
 void
 tq_execution_run(TqWork *execution)
@@ -428,9 +355,13 @@ tq_execution_run(TqWork *execution)
 				clean_session(execution);
 			break;
 		}
-		if (execution->nbatch > 0)
+		tq_task_forget_kept();
+		tq_leaf_forget_collected();
+		if (execution->gave_up && !execution->claimed)
+			break;
+		if (execution->batch != NULL)
 		{
-			run_batch_alone(execution);
+			tq_batch_run_alone(execution);
 			return;
 		}
 		if (!handle_failure(execution, error, reruns))
@@ -453,9 +384,8 @@ tq_execution_run(TqWork *execution)
 void
 tq_attempt_run(const char *worker, int64 lane, const TqReadyKey *key)
 {
-	TqWork		execution = {.worker = worker, .take = take_task, .user = worker_user,
+	TqWork		execution = {.worker = worker, .take = take_task, .user = GetUserId(),
 	.lane = lane, .key = key, .context = CurrentMemoryContext};
 
-	set_commit_mode();
 	tq_execution_run(&execution);
 }

@@ -12,8 +12,6 @@
 
 #include "shmem/ready.h"
 
-extern void tq_attempt_init(void);
-
 /*
  * Run the task that the ready index gave for a lane, whatever comes of it.
  * Never raises.  Memory is left in the current context, which is reset by the

@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "bgw/session.h"
 #include "run/execute.h"
 #include "shmem/ready.h"
@@ -49,6 +50,7 @@ struct TqWork
 	ErrorData  *raised;			/* foreground: what the caller is to be told */
 	TqReadyKey	misfit;			/* taken from the index, but did not fit the batch */
 	bool		has_misfit;
+	bool		gave_up;		/* the row's deletion was rolled back: the task is not for us now */
 	MemoryContext context;
 };
 
@@ -57,6 +59,12 @@ extern void tq_execution_begin(TqWork *execution, TqCallMode mode, bool procedur
 extern void tq_execution_record(TqWork *execution);
 extern bool tq_execution_is_restricted(const TqWork *execution);
 extern void tq_execution_run(TqWork *execution);
+extern void tq_execution_call_function(TqWork *execution);
+extern pg_noreturn void tq_execution_give_up(TqWork *execution);
+
+/* batch.c */
+extern void tq_batch_execute(TqWork *execution, int batch_size);
+extern void tq_batch_run_alone(TqWork *execution);
 
 /* procedure.c */
 extern void tq_procedure_start(TqWork *execution);

@@ -47,6 +47,7 @@ static MemoryContext loop_context;
 static bool found_extension = false;
 static bool ended_well = false;
 static bool settled = true;
+static bool promoting = false;	/* more is due */
 static uint32 config_epoch;
 static TimestampTz next_sweep;
 static TimestampTz next_upkeep;
@@ -122,21 +123,22 @@ upkeep(void)
 	next_upkeep = in_seconds(complete ? UPKEEP_SECONDS : RETRY_SECONDS);
 }
 
-/* Also recomputes when the next one is due. */
-static bool
+/*
+ * A batch at a time, so that workers are started meanwhile.  After the last
+ * one it is looked up when the next task is due.
+ */
+static void
 promote_due(void)
 {
-	bool		left;
 	TimestampTz due;
+	bool		left;
 
-	do
-	{
-		tq_transaction_start();
-		(void) tq_maintain_promote_due(PROMOTE_BATCH, &left);
-		left |= tq_lease_expire_rows(NULL, 0) > 0;
-		tq_transaction_commit();
-		(void) tq_bgw_check_interrupts();
-	} while (left);
+	tq_transaction_start();
+	(void) tq_maintain_promote_due(PROMOTE_BATCH, &left);
+	promoting = tq_lease_expire_rows(NULL, 0) > 0 || left;
+	tq_transaction_commit();
+	if (promoting)
+		return;
 
 	tq_database_due_scan_begin(MyDatabaseId);
 	tq_transaction_start();
@@ -146,7 +148,6 @@ promote_due(void)
 	if (due <= tq_clock_now())
 		due = tq_clock_add(tq_clock_now(), 100 * TQ_USECS_PER_MS);
 	tq_database_due_scan_end(MyDatabaseId, due);
-	return true;
 }
 
 /*
@@ -163,7 +164,7 @@ sweep(void)
 	if (!table_may_hold_rows)
 		return;
 	tq_ready_reset(MyDatabaseId, false);
-	(void) promote_due();
+	promote_due();
 	tq_pool_recover();
 	tq_pool_cancel_unclaimed();
 	tq_wake_worker(MyDatabaseId, 0);
@@ -205,8 +206,8 @@ react(const TqMessages *messages)
 		sweep();
 		tq_poll_wake_all(MyDatabaseId);
 	}
-	if (messages->next_due <= now)
-		(void) promote_due();
+	if (promoting || messages->next_due <= now)
+		promote_due();
 	if (next_upkeep <= now)
 		upkeep();
 	if (tq_ready_activity() != seen_activity)
@@ -227,6 +228,8 @@ sleep_until_next(void)
 	int64		lease_end;
 	int64		ms;
 
+	if (promoting)
+		return;
 	if (tq_database_get(MyDatabaseId, &database))
 	{
 		if (database.want_worker || database.check_cancels || database.sweep)

@@ -19,6 +19,7 @@
 #include "run/claim.h"
 #include "run/finish.h"
 #include "shmem/claims.h"
+#include "shmem/ready.h"
 #include "shmem/slots.h"
 #include "store/cancel.h"
 #include "store/maintain.h"
@@ -46,10 +47,21 @@ death_of(const TqSlot *dead)
 	return tq_error_make(TQ_KIND_TERMINATED, "the worker process was terminated", true);
 }
 
+typedef struct Settling
+{
+	TqSlot		dead;
+	bool		busy;			/* somebody holds the row: later */
+	char		state;			/* of the task after it; '\0': it is gone */
+	int64		lane;			/* these two of a task that is ready again */
+	TqReadyKey	key;
+} Settling;
+
 static void
 settle_slot(void *arg)
 {
-	const TqSlot *dead = arg;
+	Settling   *settling = arg;
+	const TqSlot *dead = &settling->dead;
+	TqLockResult result;
 	TqTask	   *task;
 	TqError    *error = death_of(dead);
 	TqAttempt	attempt = {
@@ -59,46 +71,59 @@ settle_slot(void *arg)
 		.called = true
 	};
 
-	if (tq_task_lock(dead->task_id, TQ_LOCK_WAIT, &task) != TQ_LOCKED || task->gen != dead->gen)
+	result = tq_task_lock(dead->task_id, TQ_LOCK_SKIP, &task);
+	settling->busy = result == TQ_LOCK_BUSY;
+	if (result != TQ_LOCKED || task->gen != dead->gen)
 		return;
 	if (error)
-		(void) tq_finish_failed(task, &attempt, error);
+		settling->state = tq_finish_failed(task, &attempt, error);
 	else
 	{
 		take_back_start(task);
-		(void) tq_finish_released(task, 0);
+		settling->state = tq_finish_released(task, 0);
 	}
+	settling->lane = task->lane;
+	settling->key.priority = task->priority;
+	settling->key.run_at = task->run_at;
+	settling->key.task_id = task->task_id;
 }
 
-/* The claim outlived its process, so that nobody took the task meanwhile. */
+/* False: not yet. */
+static bool
+settle(int index)
+{
+	TqSlot	   *slot = tq_slot(index);
+	Settling	settling = {.busy = false};
+	ErrorData  *error;
+
+	SpinLockAcquire(&slot->mutex);
+	settling.dead = *slot;
+	SpinLockRelease(&slot->mutex);
+	if (settling.dead.state != TQ_SLOT_DEAD || settling.dead.database != MyDatabaseId)
+		return true;
+	if (settling.dead.task_id != 0)
+	{
+		error = tq_transaction_run(settle_slot, &settling);
+		if (error != NULL)
+			tq_transaction_log(error, "settling the task of a dead worker");
+		if (error != NULL || settling.busy)
+			return false;
+		/* The claim outlived its process; whoever took the id from the index meanwhile has dropped it. */
+		tq_claim_release(settling.dead.task_id);
+		if (settling.state == TQ_TASK_READY)
+			tq_ready_push(MyDatabaseId, settling.lane, &settling.key);
+	}
+	tq_slot_free(index);
+	return true;
+}
+
 bool
 tq_pool_settle(void)
 {
 	bool		all = true;
 
 	for (int i = 0; i < tq_slot_count(); i++)
-	{
-		TqSlot	   *slot = tq_slot(i);
-		TqSlot		dead;
-		ErrorData  *error = NULL;
-
-		SpinLockAcquire(&slot->mutex);
-		dead = *slot;
-		SpinLockRelease(&slot->mutex);
-		if (dead.state != TQ_SLOT_DEAD || dead.database != MyDatabaseId)
-			continue;
-		if (dead.task_id != 0)
-			error = tq_transaction_run(settle_slot, &dead);
-		if (error != NULL)
-		{
-			tq_transaction_log(error, "settling the task of a dead worker");
-			all = false;
-			continue;
-		}
-		if (dead.task_id != 0)
-			tq_claim_release(dead.task_id);
-		tq_slot_free(i);
-	}
+		all &= settle(i);
 	return all;
 }
 

@@ -131,9 +131,17 @@ override(const char *name, const char *value)
 	(void) set_config_option(name, value, PGC_SUSET, PGC_S_OVERRIDE, GUC_ACTION_SET, true, 0, false);
 }
 
+/* A worker that does not wait for the flush loses nothing: see the setting's description. */
+static void
+set_commit_mode(void)
+{
+	override("synchronous_commit", tq_synchronous_commit ? "on" : "off");
+}
+
 static void
 override_settings(void)
 {
+	set_commit_mode();
 	override("statement_timeout", "0");
 	override("lock_timeout", "0");
 	override("idle_in_transaction_session_timeout", "0");
@@ -204,5 +212,6 @@ tq_bgw_check_interrupts(void)
 		return false;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
+	set_commit_mode();
 	return true;
 }

@@ -300,7 +300,6 @@ tq_worker_main(Datum arg)
 	pqsignal(SIGINT, handle_sigint);
 	pqsignal(SIGQUIT, handle_sigquit);
 	tq_bgw_connect(worker.args.database);
-	tq_attempt_init();
 
 	worker.task_context = AllocSetContextCreate(TopMemoryContext, "task_queue task",
 												ALLOCSET_DEFAULT_SIZES);

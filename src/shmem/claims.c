@@ -218,8 +218,27 @@ tq_claim_queue_is_full(const char *queue, int max_running)
 }
 
 static void
+forget_mine(int64 task_id)
+{
+	for (int i = nmine - 1; i >= 0; i--)
+	{
+		if (mine[i] == task_id)
+		{
+			mine[i] = mine[--nmine];
+			return;
+		}
+	}
+}
+
+/*
+ * A worker that dies with a task in its hands leaves that claim to the
+ * scheduler, so that nobody takes the task before its end is settled.
+ */
+static void
 release_at_exit(int code, Datum arg)
 {
+	if (tq_my_slot != NULL && tq_my_slot->state == TQ_SLOT_BUSY)
+		forget_mine(tq_my_slot->task_id);
 	tq_claim_release_mine();
 }
 
@@ -236,19 +255,6 @@ reserve_mine(void)
 	{
 		mine_size *= 2;
 		mine = repalloc(mine, mine_size * sizeof(int64));
-	}
-}
-
-static void
-forget_mine(int64 task_id)
-{
-	for (int i = nmine - 1; i >= 0; i--)
-	{
-		if (mine[i] == task_id)
-		{
-			mine[i] = mine[--nmine];
-			return;
-		}
 	}
 }
 

@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -188,11 +189,10 @@ find_leaf(Relation rel)
 
 /* Like ExecInsertIndexTuples(), for indexes that are not unique. */
 static void
-insert_index_entry(Leaf *entry, int i, Relation rel, TupleTableSlot *slot)
+insert_index_entry(Leaf *entry, int i, Relation rel, Relation index, TupleTableSlot *slot)
 {
 	IndexInfo  *info = entry->infos[i];
 	ExprContext *econtext = GetPerTupleExprContext(entry->estate);
-	Relation	index;
 	Datum		values[INDEX_MAX_KEYS];
 	bool		nulls[INDEX_MAX_KEYS];
 
@@ -207,10 +207,8 @@ insert_index_entry(Leaf *entry, int i, Relation rel, TupleTableSlot *slot)
 			return;
 	}
 	FormIndexDatum(info, slot, entry->estate, values, nulls);
-	index = index_open(entry->indexes[i], RowExclusiveLock);
 	(void) index_insert(index, values, nulls, &slot->tts_tid, rel,
 						UNIQUE_CHECK_NO, false, info);
-	index_close(index, NoLock);
 }
 
 static bool
@@ -224,26 +222,110 @@ has_unique_index(const Leaf *entry)
 	return false;
 }
 
+/* Fetching toasted values needs a snapshot. */
+static bool
+push_snapshot(void)
+{
+	if (ActiveSnapshotSet())
+		return false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	return true;
+}
+
 static void
 insert_tuple(Leaf *entry, Relation rel, int ncolumns, Datum *values, bool *nulls)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
-	bool		pushed = !ActiveSnapshotSet();
+	bool		pushed = push_snapshot();
 
-	/* Fetching toasted values needs a snapshot. */
-	if (pushed)
-		PushActiveSnapshot(GetTransactionSnapshot());
 	memcpy(slot->tts_values, values, ncolumns * sizeof(Datum));
 	memcpy(slot->tts_isnull, nulls, ncolumns * sizeof(bool));
 	ExecStoreVirtualTuple(slot);
 	table_tuple_insert(rel, slot, GetCurrentCommandId(true), 0, NULL);
 	for (int i = 0; i < entry->nindexes; i++)
-		insert_index_entry(entry, i, rel, slot);
+	{
+		Relation	index = index_open(entry->indexes[i], RowExclusiveLock);
+
+		insert_index_entry(entry, i, rel, index, slot);
+		index_close(index, NoLock);
+	}
 	ResetExprContext(GetPerTupleExprContext(entry->estate));
 	ExecDropSingleTupleTableSlot(slot);
 	if (pushed)
 		PopActiveSnapshot();
 	CommandCounterIncrement();
+}
+
+/* Rows of one partition that are inserted together, at the end of a batch. */
+#define MAX_PENDING	100
+
+static bool collecting = false;
+static Oid	pending_relid = InvalidOid;
+static int	npending = 0;
+static TupleTableSlot *pending[MAX_PENDING];
+
+static void
+insert_pending(void)
+{
+	Relation	rel = table_open(pending_relid, RowExclusiveLock);
+	Leaf	   *entry = find_leaf(rel);
+	bool		pushed = push_snapshot();
+
+	if (entry == NULL)
+		elog(ERROR, "too many indexes on partition %u", pending_relid);
+	table_multi_insert(rel, pending, npending, GetCurrentCommandId(true), 0, NULL);
+	for (int i = 0; i < entry->nindexes; i++)
+	{
+		Relation	index = index_open(entry->indexes[i], RowExclusiveLock);
+
+		for (int j = 0; j < npending; j++)
+			insert_index_entry(entry, i, rel, index, pending[j]);
+		index_close(index, NoLock);
+	}
+	ResetExprContext(GetPerTupleExprContext(entry->estate));
+	for (int j = 0; j < npending; j++)
+		ExecDropSingleTupleTableSlot(pending[j]);
+	npending = 0;
+	if (pushed)
+		PopActiveSnapshot();
+	table_close(rel, NoLock);
+	CommandCounterIncrement();
+}
+
+static void
+add_pending(Relation rel, int ncolumns, Datum *values, bool *nulls)
+{
+	TupleTableSlot *slot;
+
+	if (npending == MAX_PENDING || (npending > 0 && pending_relid != RelationGetRelid(rel)))
+		insert_pending();
+	pending_relid = RelationGetRelid(rel);
+	slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsHeapTuple);
+	ExecStoreHeapTuple(heap_form_tuple(RelationGetDescr(rel), values, nulls), slot, true);
+	slot->tts_tableOid = RelationGetRelid(rel);
+	pending[npending++] = slot;
+}
+
+void
+tq_leaf_collect(void)
+{
+	collecting = true;
+	npending = 0;
+}
+
+void
+tq_leaf_insert_collected(void)
+{
+	collecting = false;
+	if (npending > 0)
+		insert_pending();
+}
+
+void
+tq_leaf_forget_collected(void)
+{
+	collecting = false;
+	npending = 0;
 }
 
 /*
@@ -266,7 +348,9 @@ tq_leaf_insert(const char *parent, TimestampTz key, int ncolumns,
 		entry = find_leaf(rel);
 	if (entry != NULL && has_unique_index(entry))
 		entry = NULL;
-	if (entry != NULL)
+	if (entry != NULL && collecting)
+		add_pending(rel, ncolumns, values, nulls);
+	else if (entry != NULL)
 		insert_tuple(entry, rel, ncolumns, values, nulls);
 	if (rel != NULL)
 		table_close(rel, NoLock);

@@ -44,6 +44,14 @@ typedef enum TqLeafResult
 extern TqLeafResult tq_leaf_find(const char *parent, int64 task_id, Snapshot snapshot,
 								 int ncolumns, TqLeafRow *row);
 
+/*
+ * Between collect and insert_collected such rows are gathered and inserted
+ * together; nobody can read them before.  After an abort: forget them.
+ */
+extern void tq_leaf_collect(void);
+extern void tq_leaf_insert_collected(void);
+extern void tq_leaf_forget_collected(void);
+
 extern void tq_leaf_init(void);
 
 #endif

@@ -3,8 +3,8 @@
  * task.c
  *	  Live tasks: loading, locking and changing single rows.
  *
- * A row is looked up with a snapshot of now, whatever the isolation level,
- * and its newest version is locked, so what a caller sees is what there is.
+ * A row is looked up as it is now, whatever the isolation level, and its newest
+ * version is locked, so what a caller sees is what there is.
  * Every change of a locked row starts from the version that the TqTask holds
  * and leaves the new one there.
  *
@@ -184,28 +184,86 @@ tq_task_from_locked_slot(TupleTableSlot *slot)
 /* What to do with the row that a lookup finds. */
 typedef TqLockResult (*RowAction) (Relation rel, TupleTableSlot *slot, void *arg, TqTask **task);
 
+/* An open lookup by id. */
+typedef struct Cursor
+{
+	Relation	rel;
+	Relation	index;
+	TupleTableSlot *slot;
+	IndexScanDesc scan;
+} Cursor;
+
+/* The one that a batch keeps open; gone when its transaction ends. */
+static Cursor kept;
+static bool is_kept = false;
+
+/*
+ * The newest committed version, or our own, is what counts here, and it is
+ * looked at under its lock afterwards: no snapshot is needed.
+ */
+static void
+open_cursor(Cursor *cursor)
+{
+	cursor->rel = tq_task_open();
+	cursor->index = tq_task_open_index(TQ_TASK_PKEY);
+	cursor->slot = table_slot_create(cursor->rel, NULL);
+	cursor->scan = TQ_INDEX_BEGINSCAN(cursor->rel, cursor->index, SnapshotSelf, 1);
+}
+
+static void
+close_cursor(Cursor *cursor)
+{
+	index_endscan(cursor->scan);
+	ExecDropSingleTupleTableSlot(cursor->slot);
+	index_close(cursor->index, NoLock);
+	table_close(cursor->rel, NoLock);
+}
+
+void
+tq_task_keep_open(void)
+{
+	Assert(!is_kept);
+	open_cursor(&kept);
+	is_kept = true;
+}
+
+void
+tq_task_close_kept(void)
+{
+	if (is_kept)
+		close_cursor(&kept);
+	is_kept = false;
+}
+
+void
+tq_task_forget_kept(void)
+{
+	is_kept = false;
+}
+
 static TqLockResult
 with_row(int64 task_id, RowAction action, void *arg, TqTask **task)
 {
-	Relation	rel = tq_task_open();
-	Relation	index = tq_task_open_index(TQ_TASK_PKEY);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	Cursor		own;
+	Cursor	   *cursor = is_kept ? &kept : &own;
 	TqLockResult result = TQ_LOCK_GONE;
-	IndexScanDesc scan;
 	ScanKeyData key;
 
 	CommandCounterIncrement();
-	PushActiveSnapshot(GetLatestSnapshot());
+	if (!is_kept)
+		open_cursor(&own);
 	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(task_id));
-	scan = TQ_INDEX_BEGINSCAN(rel, index, GetActiveSnapshot(), 1);
-	index_rescan(scan, &key, 1, NULL, 0);
-	if (index_getnext_slot(scan, ForwardScanDirection, slot))
-		result = action(rel, slot, arg, task);
-	index_endscan(scan);
-	PopActiveSnapshot();
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, NoLock);
-	table_close(rel, NoLock);
+	index_rescan(cursor->scan, &key, 1, NULL, 0);
+	if (index_getnext_slot(cursor->scan, ForwardScanDirection, cursor->slot))
+		result = action(cursor->rel, cursor->slot, arg, task);
+	if (!is_kept)
+		close_cursor(&own);
+	else
+	{
+		/* No page may stay pinned while user code runs. */
+		ExecClearTuple(cursor->slot);
+		index_rescan(cursor->scan, &key, 1, NULL, 0);
+	}
 	return result;
 }
 
@@ -213,7 +271,7 @@ static TqLockResult
 lock_row(Relation rel, TupleTableSlot *slot, void *arg, TqTask **task)
 {
 	TqLockWait	wait = *(TqLockWait *) arg;
-	TqLockResult result = tq_task_lock_slot(rel, slot, GetActiveSnapshot(), wait);
+	TqLockResult result = tq_task_lock_slot(rel, slot, SnapshotSelf, wait);
 
 	if (result == TQ_LOCKED)
 		*task = tq_task_from_locked_slot(slot);

@@ -133,6 +133,14 @@ extern TqLockResult tq_task_take(int64 task_id, bool (*ends_here) (const TqTask 
 								 void *arg, TqTask **task);
 
 /*
+ * Keep what a lookup by id needs open from one to the next, until closed or
+ * until the transaction aborts (then forget it).
+ */
+extern void tq_task_keep_open(void);
+extern void tq_task_close_kept(void);
+extern void tq_task_forget_kept(void);
+
+/*
  * Lock the first ready tasks of some lanes, in order (priority, run_at, id),
  * skipping rows that others hold.  Used where no ready index is at hand.
  */
