@@ -32,6 +32,44 @@
 #define DAYS(n)			((n) * USECS_PER_DAY)
 #define DAYS_AHEAD		3
 
+/* The columns of table history, in order. */
+typedef enum HistoryColumn
+{
+	H_TASK_ID,
+	H_EXPIRES_AT,
+	H_FINISHED_AT,
+	H_STARTED_AT,
+	H_ENQUEUED_AT,
+	H_RUN_AT,
+	H_PRIORITY,
+	H_ATTEMPT,
+	H_GEN,
+	H_ENQUEUER,
+	H_STATE,
+	H_HANDLER,
+	H_QUEUE,
+	H_ARGS,
+	H_RESULT,
+	H_ERROR,
+	H_CANCEL_REASON,
+	H_WORKER,
+	H_DEADLINE,
+	H_TIMEOUT,
+	H_RETRY_POLICY,
+	H_TARGET,
+	H_REPLY_TO,
+	H_TRACE_CTX,
+	H_LABELS,
+	H_UNIQUE_KEY,
+	H_ON_CONFLICT,
+	H_ORDER_KEY,
+	H_LIMIT_KEY,
+	H_DAG_KEY,
+	H_STEP_NO,
+	H_FIRE_TIME,
+	H_NCOLS
+} HistoryColumn;
+
 /* The columns of table attempt, in order. */
 typedef enum AttemptColumn
 {
@@ -51,27 +89,27 @@ typedef enum AttemptColumn
 /* What is copied from the task's row as it is. */
 static const struct
 {
-	TqHistoryColumn to;
+	HistoryColumn to;
 	TqTaskColumn from;
 }			copied_columns[] =
 {
-	{TQ_HISTORY_TIMEOUT, TQ_COL_TIMEOUT},
-	{TQ_HISTORY_RETRY_POLICY, TQ_COL_RETRY_POLICY},
-	{TQ_HISTORY_LABELS, TQ_COL_LABELS},
-	{TQ_HISTORY_UNIQUE_KEY, TQ_COL_UNIQUE_KEY},
-	{TQ_HISTORY_ON_CONFLICT, TQ_COL_ON_CONFLICT},
-	{TQ_HISTORY_ORDER_KEY, TQ_COL_ORDER_KEY},
-	{TQ_HISTORY_LIMIT_KEY, TQ_COL_LIMIT_KEY},
-	{TQ_HISTORY_HANDLER, TQ_COL_HANDLER},
-	{TQ_HISTORY_QUEUE, TQ_COL_QUEUE},
-	{TQ_HISTORY_ARGS, TQ_COL_ARGS},
-	{TQ_HISTORY_DEADLINE, TQ_COL_DEADLINE},
-	{TQ_HISTORY_TARGET, TQ_COL_TARGET},
-	{TQ_HISTORY_REPLY_TO, TQ_COL_REPLY_TO},
-	{TQ_HISTORY_TRACE_CTX, TQ_COL_TRACE_CTX},
-	{TQ_HISTORY_DAG_KEY, TQ_COL_DAG_KEY},
-	{TQ_HISTORY_STEP_NO, TQ_COL_STEP_NO},
-	{TQ_HISTORY_FIRE_TIME, TQ_COL_FIRE_TIME}
+	{H_TIMEOUT, TQ_COL_TIMEOUT},
+	{H_RETRY_POLICY, TQ_COL_RETRY_POLICY},
+	{H_LABELS, TQ_COL_LABELS},
+	{H_UNIQUE_KEY, TQ_COL_UNIQUE_KEY},
+	{H_ON_CONFLICT, TQ_COL_ON_CONFLICT},
+	{H_ORDER_KEY, TQ_COL_ORDER_KEY},
+	{H_LIMIT_KEY, TQ_COL_LIMIT_KEY},
+	{H_HANDLER, TQ_COL_HANDLER},
+	{H_QUEUE, TQ_COL_QUEUE},
+	{H_ARGS, TQ_COL_ARGS},
+	{H_DEADLINE, TQ_COL_DEADLINE},
+	{H_TARGET, TQ_COL_TARGET},
+	{H_REPLY_TO, TQ_COL_REPLY_TO},
+	{H_TRACE_CTX, TQ_COL_TRACE_CTX},
+	{H_DAG_KEY, TQ_COL_DAG_KEY},
+	{H_STEP_NO, TQ_COL_STEP_NO},
+	{H_FIRE_TIME, TQ_COL_FIRE_TIME}
 };
 
 static TqPlan insert_history = TQ_PLAN(
@@ -148,23 +186,23 @@ set_time(Datum *values, bool *nulls, int column, TimestampTz time)
 static void
 fill_history(const TqTask *task, const TqEnd *end, Datum *values, bool *nulls)
 {
-	memset(nulls, 0, TQ_HISTORY_NCOLS * sizeof(bool));
-	values[TQ_HISTORY_TASK_ID] = Int64GetDatum(task->task_id);
-	values[TQ_HISTORY_FINISHED_AT] = TimestampTzGetDatum(end->finished_at);
-	set_time(values, nulls, TQ_HISTORY_STARTED_AT, end->started_at);
-	values[TQ_HISTORY_ENQUEUED_AT] = TimestampTzGetDatum(task->enqueued_at);
-	values[TQ_HISTORY_RUN_AT] = TimestampTzGetDatum(task->run_at);
-	values[TQ_HISTORY_PRIORITY] = Int32GetDatum(task->priority);
-	values[TQ_HISTORY_ATTEMPT] = Int32GetDatum(end->attempt);
-	values[TQ_HISTORY_GEN] = Int32GetDatum(task->gen);
-	values[TQ_HISTORY_ENQUEUER] = ObjectIdGetDatum(task->enqueuer);
-	values[TQ_HISTORY_STATE] = CharGetDatum(end->state);
-	nulls[TQ_HISTORY_RESULT] = (end->result == NULL);
-	values[TQ_HISTORY_RESULT] = PointerGetDatum(end->result);
-	nulls[TQ_HISTORY_ERROR] = (end->error == NULL);
-	values[TQ_HISTORY_ERROR] = end->error == NULL ? (Datum) 0 : tq_error_to_datum(end->error);
-	set_text(values, nulls, TQ_HISTORY_CANCEL_REASON, end->cancel_reason);
-	set_text(values, nulls, TQ_HISTORY_WORKER, end->worker);
+	memset(nulls, 0, H_NCOLS * sizeof(bool));
+	values[H_TASK_ID] = Int64GetDatum(task->task_id);
+	values[H_FINISHED_AT] = TimestampTzGetDatum(end->finished_at);
+	set_time(values, nulls, H_STARTED_AT, end->started_at);
+	values[H_ENQUEUED_AT] = TimestampTzGetDatum(task->enqueued_at);
+	values[H_RUN_AT] = TimestampTzGetDatum(task->run_at);
+	values[H_PRIORITY] = Int32GetDatum(task->priority);
+	values[H_ATTEMPT] = Int32GetDatum(end->attempt);
+	values[H_GEN] = Int32GetDatum(task->gen);
+	values[H_ENQUEUER] = ObjectIdGetDatum(task->enqueuer);
+	values[H_STATE] = CharGetDatum(end->state);
+	nulls[H_RESULT] = (end->result == NULL);
+	values[H_RESULT] = PointerGetDatum(end->result);
+	nulls[H_ERROR] = (end->error == NULL);
+	values[H_ERROR] = end->error == NULL ? (Datum) 0 : tq_error_to_datum(end->error);
+	set_text(values, nulls, H_CANCEL_REASON, end->cancel_reason);
+	set_text(values, nulls, H_WORKER, end->worker);
 	for (int i = 0; i < lengthof(copied_columns); i++)
 	{
 		values[copied_columns[i].to] = task->values[copied_columns[i].from - 1];
@@ -191,8 +229,8 @@ outcome_is_unwanted(const TqTask *task, const TqEnd *end)
 void
 tq_history_insert(const TqTask *task, const TqEnd *end, int64 keep_us)
 {
-	Datum		values[TQ_HISTORY_NCOLS];
-	bool		nulls[TQ_HISTORY_NCOLS];
+	Datum		values[H_NCOLS];
+	bool		nulls[H_NCOLS];
 	TimestampTz expires_at = expiry_of(end->finished_at, keep_us);
 
 	if (keep_us <= 0)
@@ -203,7 +241,7 @@ tq_history_insert(const TqTask *task, const TqEnd *end, int64 keep_us)
 		return;
 	}
 	fill_history(task, end, values, nulls);
-	values[TQ_HISTORY_EXPIRES_AT] = TimestampTzGetDatum(expires_at);
+	values[H_EXPIRES_AT] = TimestampTzGetDatum(expires_at);
 	insert_row("history", &insert_history, expires_at, values, nulls);
 }
 

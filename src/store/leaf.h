@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * leaf.h
- *	  Direct access to the partitions of history and attempt.
+ *	  Inserting into the right partition of history or attempt.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,9 +10,7 @@
 
 #include "postgres.h"
 
-#include "access/tupdesc.h"
 #include "datatype/timestamp.h"
-#include "utils/snapshot.h"
 
 /*
  * Insert one row into a table of ours that is partitioned by range of a
@@ -22,27 +20,6 @@
  */
 extern bool tq_leaf_insert(const char *parent, TimestampTz key, int ncolumns,
 						   Datum *values, bool *nulls);
-
-#define TQ_LEAF_MAX_COLUMNS	64
-
-/* A row in memory of the caller: nothing in it points to a table. */
-typedef struct TqLeafRow
-{
-	TransactionId xmin;
-	Datum		values[TQ_LEAF_MAX_COLUMNS];
-	bool		nulls[TQ_LEAF_MAX_COLUMNS];
-} TqLeafRow;
-
-typedef enum TqLeafResult
-{
-	TQ_LEAF_FOUND,
-	TQ_LEAF_NONE,
-	TQ_LEAF_UNKNOWN				/* a partition cannot be looked into so: ask in SQL */
-} TqLeafResult;
-
-/* The row of a task as of a snapshot; the table's first column is task_id. */
-extern TqLeafResult tq_leaf_find(const char *parent, int64 task_id, Snapshot snapshot,
-								 int ncolumns, TqLeafRow *row);
 
 /*
  * Between collect and insert_collected such rows are gathered and inserted

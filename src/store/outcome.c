@@ -13,14 +13,9 @@
  */
 #include "postgres.h"
 
-#include "executor/executor.h"
-#include "funcapi.h"
-#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
 #include "base/clock.h"
-#include "store/history.h"
-#include "store/leaf.h"
 #include "store/outcome.h"
 #include "store/plans.h"
 
@@ -28,7 +23,8 @@ static TqPlan find_live = TQ_PLAN(
 	"SELECT state, xmin, enqueuer, handler, dag_key, step_no, run_at FROM task_queue.task WHERE task_id = $1",
 	INT8OID);
 static TqPlan find_ended = TQ_PLAN(
-	"SELECT h.xmin, h.* FROM task_queue.history AS h WHERE h.task_id = $1 LIMIT 1",
+	"SELECT state, xmin, enqueuer, handler, dag_key, step_no, finished_at, result, error, (error).kind,"
+	" (error).message, cancel_reason FROM task_queue.history WHERE task_id = $1 LIMIT 1",
 	INT8OID);
 static TqPlan find_document = TQ_PLAN(
 	"SELECT to_jsonb(t) || jsonb_build_object("
@@ -55,12 +51,10 @@ row_jsonb(uint64 row, int column, MemoryContext context)
 }
 
 static void
-load_live(TqOutcome *outcome, MemoryContext context)
+load_common(TqOutcome *outcome, MemoryContext context)
 {
 	bool		isnull;
-	TimestampTz run_at = DatumGetTimestampTz(tq_row_datum(0, 6, &isnull));
 
-	outcome->live = true;
 	outcome->state = tq_row_char(0, 0);
 	outcome->xmin = DatumGetTransactionId(tq_row_datum(0, 1, &isnull));
 	outcome->enqueuer = tq_row_oid(0, 2);
@@ -68,79 +62,39 @@ load_live(TqOutcome *outcome, MemoryContext context)
 	outcome->has_dag = !tq_row_is_null(0, 4);
 	outcome->dag_key = tq_row_int64(0, 4);
 	outcome->step_no = tq_row_int32(0, 5);
+}
+
+static void
+load_live(TqOutcome *outcome, MemoryContext context)
+{
+	bool		isnull;
+	TimestampTz run_at = DatumGetTimestampTz(tq_row_datum(0, 6, &isnull));
+
+	load_common(outcome, context);
+	outcome->live = true;
 	if (outcome->state == TQ_TASK_SCHEDULED && run_at <= tq_clock_now())
 		outcome->state = TQ_TASK_READY;
 }
 
-/* The same shape as a direct look into the partitions gives. */
-static bool
-find_in_history(int64 task_id, Snapshot snapshot, TqLeafRow *row)
-{
-	Datum		id = Int64GetDatum(task_id);
-	TqLeafResult result = tq_leaf_find("history", task_id, snapshot, TQ_HISTORY_NCOLS, row);
-
-	if (result != TQ_LEAF_UNKNOWN)
-		return result == TQ_LEAF_FOUND;
-	if (tq_plan_query(&find_ended, &id, NULL, snapshot) == 0)
-		return false;
-	row->xmin = DatumGetTransactionId(tq_row_datum(0, 0, &row->nulls[0]));
-	for (int i = 0; i < TQ_HISTORY_NCOLS; i++)
-		row->values[i] = tq_row_copy(0, i + 1, CurrentMemoryContext, &row->nulls[i]);
-	return true;
-}
-
-static char *
-row_text(const TqLeafRow *row, TqHistoryColumn column)
-{
-	return row->nulls[column] ? NULL : TextDatumGetCString(row->values[column]);
-}
-
 static void
-load_error(TqOutcome *outcome, const TqLeafRow *row)
+load_ended(TqOutcome *outcome, MemoryContext context)
 {
-	HeapTupleHeader error;
-	Datum		kind;
-	Datum		message;
-	bool		kind_is_null;
-	bool		message_is_null;
+	bool		isnull;
 
-	outcome->has_error = !row->nulls[TQ_HISTORY_ERROR];
-	if (!outcome->has_error)
-		return;
-	error = DatumGetHeapTupleHeaderCopy(row->values[TQ_HISTORY_ERROR]);
-	outcome->error = HeapTupleHeaderGetDatum(error);
-	kind = GetAttributeByNum(error, 1, &kind_is_null);
-	message = GetAttributeByNum(error, 2, &message_is_null);
-	outcome->error_kind = kind_is_null ? pstrdup("") : TextDatumGetCString(kind);
-	outcome->error_message = message_is_null ? pstrdup("") : TextDatumGetCString(message);
-}
-
-/* Into the current context. */
-static void
-load_ended(TqOutcome *outcome, const TqLeafRow *row)
-{
-	outcome->state = DatumGetChar(row->values[TQ_HISTORY_STATE]);
-	outcome->xmin = row->xmin;
-	outcome->enqueuer = DatumGetObjectId(row->values[TQ_HISTORY_ENQUEUER]);
-	outcome->handler = row_text(row, TQ_HISTORY_HANDLER);
-	outcome->has_dag = !row->nulls[TQ_HISTORY_DAG_KEY];
-	if (outcome->has_dag)
-	{
-		outcome->dag_key = DatumGetInt64(row->values[TQ_HISTORY_DAG_KEY]);
-		outcome->step_no = DatumGetInt32(row->values[TQ_HISTORY_STEP_NO]);
-	}
-	outcome->finished_at = DatumGetTimestampTz(row->values[TQ_HISTORY_FINISHED_AT]);
-	if (!row->nulls[TQ_HISTORY_RESULT])
-		outcome->result = DatumGetJsonbPCopy(row->values[TQ_HISTORY_RESULT]);
-	load_error(outcome, row);
-	outcome->cancel_reason = row_text(row, TQ_HISTORY_CANCEL_REASON);
+	load_common(outcome, context);
+	outcome->finished_at = DatumGetTimestampTz(tq_row_datum(0, 6, &isnull));
+	outcome->result = row_jsonb(0, 7, context);
+	outcome->error = tq_row_copy(0, 8, context, &isnull);
+	outcome->has_error = !isnull;
+	outcome->error_kind = tq_row_text(0, 9, context);
+	outcome->error_message = tq_row_text(0, 10, context);
+	outcome->cancel_reason = tq_row_text(0, 11, context);
 }
 
 bool
 tq_outcome_find(int64 task_id, TqOutcome *outcome)
 {
 	Datum		id = Int64GetDatum(task_id);
-	TqLeafRow	row;
 	Snapshot	snapshot;
 	bool		found = true;
 	TqSpi		spi;
@@ -151,13 +105,8 @@ tq_outcome_find(int64 task_id, TqOutcome *outcome)
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	if (tq_plan_query(&find_live, &id, NULL, snapshot) > 0)
 		load_live(outcome, spi.caller);
-	else if (find_in_history(task_id, snapshot, &row))
-	{
-		MemoryContext old = MemoryContextSwitchTo(spi.caller);
-
-		load_ended(outcome, &row);
-		MemoryContextSwitchTo(old);
-	}
+	else if (tq_plan_query(&find_ended, &id, NULL, snapshot) > 0)
+		load_ended(outcome, spi.caller);
 	else
 		found = false;
 	UnregisterSnapshot(snapshot);

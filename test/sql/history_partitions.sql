@@ -74,19 +74,6 @@ SELECT task_queue.enqueue('hp.half', '[2]', trace_ctx => jsonb_build_object('x',
 SELECT count(*) FROM task_queue.drain();
 SELECT length(trace_ctx ->> 'x') FROM task_queue.history WHERE task_id = :k;
 
--- outcomes are found in whatever partition they are, also in one of a kind that cannot be looked into directly
-UPDATE task_queue.history SET expires_at = '2290-01-01 12:00+00' WHERE task_id = :i;
-SELECT tableoid::regclass FROM task_queue.history WHERE task_id = :i;
-SELECT task_queue.await(:i), task_queue.await(:k), (SELECT error_message FROM task_queue.wait(:b)) AS error;
-CREATE TABLE task_queue.history_sub PARTITION OF task_queue.history FOR VALUES FROM ('2300-01-01 00:00+00') TO ('2300-01-02 00:00+00')
-	PARTITION BY RANGE (task_id);
-CREATE TABLE task_queue.history_subsub PARTITION OF task_queue.history_sub DEFAULT;
-UPDATE task_queue.history SET expires_at = '2300-01-01 12:00+00' WHERE task_id IN (:j, :b);
-SELECT task_queue.await(:i), task_queue.await(:j), task_queue.await(:k), state, error_kind, error_message, (error).sqlstate FROM task_queue.wait(:b);
-SELECT task_queue.await(-1);
-UPDATE task_queue.history SET expires_at = finished_at + interval '1 day' WHERE task_id IN (:i, :j, :b);
-DROP TABLE task_queue.history_sub;
-
 -- a lock that somebody holds: upkeep gives up soon and says so
 SELECT task_queue.alter_queue('hp_days', keep_done => '14 days');
 CREATE EXTENSION dblink;
