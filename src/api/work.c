@@ -301,7 +301,8 @@ tq_sql_running(PG_FUNCTION_ARGS)
 		Datum		values[13] = {0};
 		bool		nulls[13] = {false};
 
-		if (!may_see(claim->enqueuer))
+		/* What this transaction has reported is over, as far as it can see. */
+		if (!may_see(claim->enqueuer) || claim->ending == MyProcPid)
 			continue;
 		values[0] = Int64GetDatum(claim->task_id);
 		nulls[1] = claim->external;

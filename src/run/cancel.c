@@ -67,7 +67,8 @@ is_executing_here(int64 task_id)
 
 /*
  * With the row locked: is it being executed?  A claim outlives the execution
- * until the outcome is committed; one of this very transaction does not count.
+ * until the outcome is committed; one that this very transaction made for an
+ * execution, or has reported on, does not count.
  */
 static bool
 is_running(const TqTask *task)
@@ -76,7 +77,7 @@ is_running(const TqTask *task)
 
 	if (task->state == TQ_TASK_RUNNING)
 		return true;
-	if (!tq_claim_find(task->task_id, &claim))
+	if (!tq_claim_find(task->task_id, &claim) || claim.ending == MyProcPid)
 		return false;
 	return claim.external || claim.pid != MyProcPid || is_executing_here(task->task_id);
 }

@@ -9,6 +9,9 @@
  * not handed out stays locked until the transaction ends; a call that waits
  * therefore returns without a task rather than go on waiting after that.
  *
+ * What the transaction itself has made ready is in no index before its commit,
+ * and nobody else sees it; it comes last.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -26,6 +29,7 @@
 #include "shmem/poll.h"
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
+#include "shmem/xact.h"
 #include "store/leased.h"
 #include "store/maintain.h"
 #include "store/queue.h"
@@ -252,6 +256,47 @@ take_back_paused(Look *look)
 	look->nhandouts = kept;
 }
 
+static int
+max_running_of(const TqServed *served, int64 lane)
+{
+	for (int i = 0; i < served->count; i++)
+	{
+		if (served->lanes[i] == lane)
+			return served->max_running[i];
+	}
+	return 0;
+}
+
+/* What was looked at is left alone from then on, handed out or not, or it would be found again and again. */
+static void
+look_at_own(Look *look)
+{
+	TqServed   *served = look->served;
+	int			max = look->request->max_tasks;
+	TqTask	  **tasks = palloc(max * sizeof(TqTask *));
+	int64	   *seen = palloc(sizeof(int64));
+	TqTaskFilter filter = {
+		.include_scheduled = true,
+		.due_by = tq_clock_now(),
+		.this_transaction = true
+	};
+	int			wanted;
+	int			found;
+
+	do
+	{
+		wanted = max - look->nhandouts;
+		filter.excluded = seen;
+		found = tq_task_lock_next(served->lanes, served->count, &filter, wanted, tasks);
+		seen = repalloc(seen, (filter.nexcluded + found + 1) * sizeof(int64));
+		for (int i = 0; i < found; i++)
+		{
+			seen[filter.nexcluded++] = tasks[i]->task_id;
+			hand_out(look, tasks[i], max_running_of(served, tasks[i]->lane));
+		}
+	} while (found == wanted && look->nhandouts < max);
+}
+
 static void
 look_in_memory(Look *look)
 {
@@ -274,6 +319,8 @@ look_in_memory(Look *look)
 		ntaken += n;
 	}
 	put_busy_back(look, taken, ntaken);
+	if (look->nhandouts < max && tq_xact_made_ready())
+		look_at_own(look);
 	if (look->nhandouts > 0)
 		take_back_paused(look);
 }

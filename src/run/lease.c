@@ -249,7 +249,7 @@ is_held(const TqClaim *claim, void *arg)
 {
 	const Owner *owner = arg;
 
-	return claim->external && !claim->expired &&
+	return claim->external && !claim->expired && claim->ending != MyProcPid &&
 		(claim->pid == 0 || claim->pid == MyProcPid) &&
 		strcmp(claim->worker, owner->worker) == 0;
 }

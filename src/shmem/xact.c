@@ -163,6 +163,12 @@ tq_xact_note_ready(int64 lane, int32 priority, TimestampTz run_at, int64 task_id
 	}
 }
 
+bool
+tq_xact_made_ready(void)
+{
+	return any_notes && notes.ready.count > 0;
+}
+
 void
 tq_xact_note_due(TimestampTz run_at)
 {

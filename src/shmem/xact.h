@@ -24,6 +24,9 @@
 /* A row became ready. */
 extern void tq_xact_note_ready(int64 lane, int32 priority, TimestampTz run_at, int64 task_id);
 
+/* Are there rows that this transaction made ready, which the ready index will know at its commit? */
+extern bool tq_xact_made_ready(void);
+
 /* A row became, or stays, scheduled for run_at. */
 extern void tq_xact_note_due(TimestampTz run_at);
 

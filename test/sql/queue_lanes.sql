@@ -24,8 +24,6 @@ SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE id = 0) AS zero FROM
 SET task_queue.execution = manual;
 SELECT count(enqueue(h)) FROM unnest(ARRAY['tq_lanes.inside', 'tq_lanes.outside']) AS h;
 INSERT INTO task (handler) VALUES ('tq_lanes.inside');
-SET task_queue.execution = inline;
-INSERT INTO task (handler) VALUES ('tq_lanes.inside');
 RESET task_queue.execution;
 SELECT * FROM lanes WHERE queue = 'default' AND target IS NULL;
 DELETE FROM task;
