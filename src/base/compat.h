@@ -130,6 +130,7 @@ typedef int ProcNumber;
  * looks at are here. Callers include the catalog's header for the class.
  */
 #if PG_VERSION_NUM < 160000
+#include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_proc.h"
@@ -162,6 +163,8 @@ object_ownercheck(Oid classid, Oid objectid, Oid roleid)
 			return pg_namespace_ownercheck(objectid, roleid);
 		case ExtensionRelationId:
 			return pg_extension_ownercheck(objectid, roleid);
+		case DatabaseRelationId:
+			return pg_database_ownercheck(objectid, roleid);
 		default:
 			elog(ERROR, "unexpected object class %u", classid);
 	}

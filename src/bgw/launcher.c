@@ -104,6 +104,7 @@ scan_databases(void)
 		if (entry->seen)
 			continue;
 		tq_database_remove(entry->oid);
+		tq_shmem_forget_database(entry->oid);
 		hash_search(known, &entry->oid, HASH_REMOVE, NULL);
 	}
 }

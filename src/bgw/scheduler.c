@@ -290,8 +290,7 @@ tq_scheduler_main(Datum arg)
 		(void) tq_bgw_check_interrupts();
 		tq_clock_sleep(-1, tq_shmem_wait_event());
 	}
-	tq_ready_reset(MyDatabaseId, true);
-	tq_counters_forget_database(MyDatabaseId);
+	tq_shmem_forget_database(MyDatabaseId);
 	ended_well = true;
 	proc_exit(0);
 }

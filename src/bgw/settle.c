@@ -73,7 +73,8 @@ settle_slot(void *arg)
 
 	result = tq_task_lock(dead->task_id, TQ_LOCK_SKIP, &task);
 	settling->busy = result == TQ_LOCK_BUSY;
-	if (result != TQ_LOCKED || task->gen != dead->gen)
+	/* A crash may have taken what was committed last; a higher one is another attempt. */
+	if (result != TQ_LOCKED || task->gen > dead->gen)
 		return;
 	if (error)
 		settling->state = tq_finish_failed(task, &attempt, error);

@@ -107,7 +107,7 @@ handle_sigterm(int signo, siginfo_t *info, void *context)
 	{
 		if (stopped_by_postmaster)
 			tq_my_slot->stopped = true;
-		else
+		else if (!tq_my_slot->stopped)	/* DDL marks the slot before it sends the signal */
 			tq_my_slot->terminated = true;
 	}
 	die(signo);

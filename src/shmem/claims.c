@@ -454,3 +454,34 @@ tq_claim_list(TqClaimFilter filter, void *arg, int *n)
 		LWLockRelease(tq_shmem_lock(TQ_LOCK_CLAIMS + i));
 	return list;
 }
+
+static void
+forget_counts(Oid database)
+{
+	LWLockAcquire(tq_shmem_lock(TQ_LOCK_QUEUES), LW_EXCLUSIVE);
+	for (int i = 0; i < MAX_LIMITED_QUEUES; i++)
+	{
+		if (counts->queues[i].database == database)
+			counts->queues[i].database = InvalidOid;
+	}
+	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
+}
+
+void
+tq_claim_forget_database(Oid database)
+{
+	HASH_SEQ_STATUS seq;
+	ClaimEntry *entry;
+
+	for (int i = 0; i < TQ_CLAIM_PARTITIONS; i++)
+		LWLockAcquire(tq_shmem_lock(TQ_LOCK_CLAIMS + i), LW_EXCLUSIVE);
+	hash_seq_init(&seq, claims);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		if (entry->key.database == database)
+			remove_entry(entry);
+	}
+	for (int i = TQ_CLAIM_PARTITIONS - 1; i >= 0; i--)
+		LWLockRelease(tq_shmem_lock(TQ_LOCK_CLAIMS + i));
+	forget_counts(database);
+}

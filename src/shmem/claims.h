@@ -90,6 +90,9 @@ extern bool tq_claim_change(int64 task_id, TqClaimChange change, void *arg);
 typedef bool (*TqClaimFilter) (const TqClaim *claim, void *arg);
 extern TqClaim *tq_claim_list(TqClaimFilter filter, void *arg, int *n);
 
+/* When a database, or the extension in it, is gone. */
+extern void tq_claim_forget_database(Oid database);
+
 /* At exit, and when a backend's claims must go at once. */
 extern void tq_claim_release_mine(void);
 

@@ -5,11 +5,13 @@
  *
  * DROP DATABASE fails while anybody is connected, and waits five seconds for
  * nobody but autovacuum.  So the database is blocked (no process of ours
- * starts there), the running ones are told to stop and waited for, and the
- * block lasts for the whole command, whatever its outcome.  The same goes for
- * RENAME, SET TABLESPACE and for the template of CREATE DATABASE.
+ * starts there), and the running ones are told to stop and waited for.  The
+ * same goes for RENAME, SET TABLESPACE and for the template of CREATE DATABASE,
+ * and for the current database when the extension is dropped or altered, also
+ * as part of its schema or of what its owner owns.
  *
- * DROP and ALTER EXTENSION are blocked until the end of the transaction.
+ * The block lasts until the end of the transaction, whatever its outcome: who
+ * came back before the commit would find what is about to go.
  *
  *-------------------------------------------------------------------------
  */
@@ -20,10 +22,13 @@
 #include "access/xact.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
+#include "utils/memutils.h"
 
 #include "base/clock.h"
+#include "base/compat.h"
 #include "base/owner.h"
 #include "shmem/databases.h"
 #include "shmem/ddl.h"
@@ -33,9 +38,11 @@
 #define STOP_TIMEOUT_MS		20000
 #define STOP_POLL_MS		10
 
-/* The current database is blocked until the end of this transaction. */
-static bool blocks_own_database = false;
+/* The databases that are blocked until the end of this transaction. */
+static List *blocked = NIL;
+static int	nblocked = 0;
 static bool made_extension = false;
+static bool changed_databases = false;
 
 static const char *
 template_of(CreatedbStmt *stmt)
@@ -89,25 +96,61 @@ database_to_clear(Node *stmt)
 }
 
 static bool
-touches_extension(Node *stmt)
+names_one(List *objects, const char *name)
 {
 	ListCell   *cell;
 
-	if (IsA(stmt, AlterExtensionStmt))
-		return strcmp(((AlterExtensionStmt *) stmt)->extname, TQ_EXTENSION) == 0;
-	if (!IsA(stmt, DropStmt) || ((DropStmt *) stmt)->removeType != OBJECT_EXTENSION)
-		return false;
-	foreach(cell, ((DropStmt *) stmt)->objects)
+	foreach(cell, objects)
 	{
-		if (strcmp(strVal(lfirst(cell)), TQ_EXTENSION) == 0)
+		if (strcmp(strVal(lfirst(cell)), name) == 0)
 			return true;
 	}
 	return false;
 }
 
+/* Directly, or with what it depends on. */
+static bool
+touches_extension(Node *stmt)
+{
+	if (IsA(stmt, AlterExtensionStmt))
+		return strcmp(((AlterExtensionStmt *) stmt)->extname, TQ_EXTENSION) == 0;
+	if (IsA(stmt, DropOwnedStmt))
+		return true;
+	if (!IsA(stmt, DropStmt))
+		return false;
+	switch (((DropStmt *) stmt)->removeType)
+	{
+		case OBJECT_EXTENSION:
+			return names_one(((DropStmt *) stmt)->objects, TQ_EXTENSION);
+		case OBJECT_SCHEMA:
+			return names_one(((DropStmt *) stmt)->objects, TQ_SCHEMA);
+		default:
+			return false;
+	}
+}
+
+/* Who may not do it interrupts nobody. */
+static bool
+may_touch_extension(void)
+{
+	Oid			extension = get_extension_oid(TQ_EXTENSION, true);
+
+	return OidIsValid(extension) &&
+		object_ownercheck(ExtensionRelationId, extension, GetUserId());
+}
+
+static bool
+may_touch_database(Oid database)
+{
+	TqDatabase	entry;
+
+	return OidIsValid(database) && tq_database_get(database, &entry) &&
+		object_ownercheck(DatabaseRelationId, database, GetUserId());
+}
+
 /* How many of our processes are connected; each is told to stop. */
 static int
-stop_processes(Oid database, bool scheduler_too)
+stop_processes(Oid database)
 {
 	TqDatabase	entry;
 	int			n = 0;
@@ -128,7 +171,7 @@ stop_processes(Oid database, bool scheduler_too)
 		if (pid != 0)
 			kill(pid, SIGTERM);
 	}
-	if (scheduler_too && tq_database_get(database, &entry) && entry.scheduler_pid != 0)
+	if (tq_database_get(database, &entry) && entry.scheduler_pid != 0)
 	{
 		kill(entry.scheduler_pid, SIGTERM);
 		n++;
@@ -136,52 +179,27 @@ stop_processes(Oid database, bool scheduler_too)
 	return n;
 }
 
-/* Gives up in the end: then the command fails as it would for any connection. */
+/*
+ * Block the database until the end of this transaction, and empty it.  Gives
+ * up in the end: then the command fails as it would for any connection.
+ */
 static void
-clear_database(Oid database, bool scheduler_too)
+clear_database(Oid database)
 {
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	List	   *longer = list_append_unique_oid(blocked, database);
+
+	MemoryContextSwitchTo(old);
+	if (list_length(longer) > nblocked)
+		tq_database_block(database);
+	blocked = longer;
+	nblocked = list_length(blocked);
 	for (int waited = 0; waited < STOP_TIMEOUT_MS; waited += STOP_POLL_MS)
 	{
-		if (stop_processes(database, scheduler_too) == 0)
+		if (stop_processes(database) == 0)
 			return;
 		tq_clock_sleep(STOP_POLL_MS, tq_shmem_wait_event());
 	}
-}
-
-static void
-run_with_database_cleared(Oid database, PlannedStmt *pstmt, const char *query, bool read_only_tree,
-						  ProcessUtilityContext context, ParamListInfo params,
-						  QueryEnvironment *environment, DestReceiver *dest,
-						  QueryCompletion *completion, ProcessUtility_hook_type next)
-{
-	tq_database_block(database);
-	PG_TRY();
-	{
-		clear_database(database, true);
-		next(pstmt, query, read_only_tree, context, params, environment, dest, completion);
-	}
-	PG_FINALLY();
-	{
-		tq_database_unblock(database);
-	}
-	PG_END_TRY();
-}
-
-static bool
-may_have_extension(Oid database)
-{
-	TqDatabase	entry;
-
-	return OidIsValid(database) && tq_database_get(database, &entry);
-}
-
-static void
-block_own_database(void)
-{
-	if (!blocks_own_database)
-		tq_database_block(MyDatabaseId);
-	blocks_own_database = true;
-	clear_database(MyDatabaseId, true);
 }
 
 void
@@ -199,32 +217,36 @@ tq_ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	if (IsA(stmt, CreateExtensionStmt) &&
 		strcmp(((CreateExtensionStmt *) stmt)->extname, TQ_EXTENSION) == 0)
 		made_extension = true;
-	if (touches_extension(stmt) && tq_extension_exists())
-		block_own_database();
-	if (may_have_extension(database))
-		run_with_database_cleared(database, pstmt, query, read_only_tree, context, params,
-								  environment, dest, completion, next);
-	else
-		next(pstmt, query, read_only_tree, context, params, environment, dest, completion);
+	if (touches_extension(stmt) && may_touch_extension())
+		clear_database(MyDatabaseId);
+	if (may_touch_database(database))
+		clear_database(database);
+	next(pstmt, query, read_only_tree, context, params, environment, dest, completion);
 	if (commits_prepared)
 		tq_database_sweep(MyDatabaseId);
 	if (IsA(stmt, CreatedbStmt) || IsA(stmt, RenameStmt))
-		tq_database_wake_launcher();
+		changed_databases = true;
 }
 
 static void
 at_xact_end(XactEvent event, void *arg)
 {
 	bool		commit = event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE;
+	ListCell   *cell;
 
 	if (!commit && event != XACT_EVENT_ABORT)
 		return;
 	if (made_extension && commit)
 		tq_database_request_probe(MyDatabaseId);
 	made_extension = false;
-	if (blocks_own_database)
-		tq_database_unblock(MyDatabaseId);
-	blocks_own_database = false;
+	if (changed_databases && commit)
+		tq_database_wake_launcher();
+	changed_databases = false;
+	foreach(cell, blocked)
+		tq_database_unblock(lfirst_oid(cell));
+	list_free(blocked);
+	blocked = NIL;
+	nblocked = 0;
 }
 
 void

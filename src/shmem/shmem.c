@@ -86,6 +86,15 @@ tq_shmem_copy_text(char *to, const char *from, Size size)
 	to[len] = '\0';
 }
 
+void
+tq_shmem_forget_database(Oid database)
+{
+	tq_slot_forget_database(database);
+	tq_claim_forget_database(database);
+	tq_ready_reset(database, true);
+	tq_counters_forget_database(database);
+}
+
 static void
 utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		ProcessUtilityContext context, ParamListInfo params,

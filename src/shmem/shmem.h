@@ -45,6 +45,9 @@ extern uint32 tq_shmem_wait_event(void);
 /* Texts in shared memory have fixed room: as many whole characters as fit. */
 extern void tq_shmem_copy_text(char *to, const char *from, Size size);
 
+/* Nothing may stay of a database that is gone, or whose extension is. */
+extern void tq_shmem_forget_database(Oid database);
+
 extern void tq_shmem_init(void);
 
 #endif

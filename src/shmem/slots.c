@@ -193,6 +193,16 @@ tq_slot_free(int index)
 	SpinLockRelease(&slot->mutex);
 }
 
+void
+tq_slot_forget_database(Oid database)
+{
+	for (int i = 0; i < nslots; i++)
+	{
+		if (slots[i].state == TQ_SLOT_DEAD && slots[i].database == database)
+			tq_slot_free(i);
+	}
+}
+
 static void
 detach_at_exit(int code, Datum arg)
 {

@@ -18,6 +18,9 @@ use Time::HiRes qw(time usleep);
 our @EXPORT = qw(tq_node tq_install sql sql_error try_sql wait_for wait_state ends_as enqueue state_of
   session hold_gate workers_of count_in_log wait_for_log_line log_position);
 
+# Notices would be taken for complaints.
+$ENV{PGOPTIONS} = '-c client_min_messages=warning';
+
 my $setup = <<'SQL';
 CREATE SCHEMA t;
 GRANT USAGE ON SCHEMA t TO PUBLIC;
