@@ -87,7 +87,6 @@ wait_for_end(int64 task_id, int64 timeout_us, TqOutcome *outcome)
 		first = false;
 		if (!tq_waiting_sleep(timeout_us, until))
 			break;
-		pfree(outcome->handler);	/* there may be many looks */
 	}
 	tq_wait_end();
 	if (!outcome->live)
