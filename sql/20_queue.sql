@@ -95,3 +95,9 @@ CREATE TRIGGER config_changed
 	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON handler_name
 	FOR EACH STATEMENT EXECUTE FUNCTION _config_changed();
 ALTER TABLE handler_name ENABLE ALWAYS TRIGGER config_changed;
+
+-- A row of another server, which a restore brings, stops the workers.
+CREATE TRIGGER config_changed
+	AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON meta
+	FOR EACH STATEMENT EXECUTE FUNCTION _config_changed();
+ALTER TABLE meta ENABLE ALWAYS TRIGGER config_changed;

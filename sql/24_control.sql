@@ -100,8 +100,8 @@ BEGIN
 	IF to_regclass(format('task_queue.%I', part)) IS NOT NULL THEN
 		RETURN true;
 	END IF;
-	EXECUTE format('CREATE TABLE task_queue.%I (LIKE task_queue.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)',
-		part, parent);
+	EXECUTE format('CREATE TABLE task_queue.%I (LIKE task_queue.%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)',
+		part, parent || '_default');
 	EXECUTE format('WITH moved AS (DELETE FROM ONLY task_queue.%I WHERE expires_at >= $1 AND expires_at < $2 RETURNING *)'
 		' INSERT INTO task_queue.%I SELECT * FROM moved', parent || '_default', part)
 		USING lower_bound, upper_bound;

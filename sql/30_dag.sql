@@ -31,7 +31,7 @@ RETURNS jsonb
 AS 'MODULE_PATHNAME', 'tq_refs'
 LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION refs(text[]) IS
-'As a top-level element of a step''s args: the results of these steps as one JSON array, in order. If one of them fails or is skipped, this step is skipped. Raises 22023 for a null array or id.';
+'As a top-level element of a step''s args: the results of these steps as one JSON array, in order. If one of them fails or is skipped, this step is skipped. Raises 22023 for a null array, and an empty or null id.';
 
 CREATE FUNCTION signal_ref(name text)
 RETURNS jsonb

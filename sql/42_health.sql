@@ -8,10 +8,9 @@ CREATE FUNCTION _health(preloaded boolean, workers int, enabled boolean, listed 
 AS $$
 #variable_conflict use_variable
 DECLARE
-	copied CONSTANT boolean := EXISTS (SELECT FROM task_queue.meta)
-		AND NOT EXISTS (SELECT FROM task_queue.meta AS m
-			WHERE m.system_identifier = system_identifier AND m.home = home
-				AND m.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()));
+	copied CONSTANT boolean := EXISTS (SELECT FROM task_queue.meta AS m
+		WHERE m.system_identifier <> system_identifier OR m.home <> home
+			OR m.database_oid <> (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()));
 	served CONSTANT boolean := preloaded AND workers > 0 AND enabled AND listed AND NOT copied;
 	now CONSTANT timestamptz := clock_timestamp();
 BEGIN

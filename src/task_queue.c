@@ -22,6 +22,7 @@
 #include "base/owner.h"
 #include "handler/registry.h"
 #include "bgw/bgw.h"
+#include "shmem/flush.h"
 #include "shmem/shmem.h"
 #include "shmem/xact.h"
 #include "store/lane.h"
@@ -45,6 +46,7 @@ _PG_init(void)
 	tq_registry_init();
 	tq_task_row_init();
 	tq_xact_init();
+	tq_flush_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		tq_shmem_init();

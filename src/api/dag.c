@@ -159,11 +159,17 @@ tq_delete_dag(PG_FUNCTION_ARGS)
 Datum
 tq_purge_dags(PG_FUNCTION_ARGS)
 {
+	int64		age_us;
+
 	tq_require_admin(GetUserId(), "purge DAGs");
 	if (PG_ARGISNULL(0))
 		tq_error_null_argument("older_than");
-	PG_RETURN_INT64(tq_dag_purge(tq_clock_interval_us(PG_GETARG_INTERVAL_P(0)),
-								 clean_list(fcinfo, 1, "label")));
+	age_us = tq_clock_interval_us(PG_GETARG_INTERVAL_P(0));
+	if (age_us < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("older_than must not be negative")));
+	PG_RETURN_INT64(tq_dag_purge(age_us, clean_list(fcinfo, 1, "label")));
 }
 
 Datum

@@ -54,15 +54,21 @@ tq_step(PG_FUNCTION_ARGS)
 	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
+static void
+require_name(TqRefKind kind, const char *name)
+{
+	if (name[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be empty", kind == TQ_REF_SIGNAL ? "signal name" : "step id")));
+}
+
 static Jsonb *
 make_reference(TqRefKind kind, char *name, JsonbValue *fallback)
 {
 	TqRef		ref = {.kind = kind, .n = 1, .names = &name, .fallback = fallback};
 
-	if (name[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be empty", kind == TQ_REF_SIGNAL ? "signal name" : "step id")));
+	require_name(kind, name);
 	return tq_ref_make(&ref);
 }
 
@@ -101,6 +107,7 @@ tq_refs(PG_FUNCTION_ARGS)
 		if (nulls[i])
 			tq_error_null_argument("step_ids");
 		ref.names[i] = TextDatumGetCString(elements[i]);
+		require_name(ref.kind, ref.names[i]);
 	}
 	PG_RETURN_JSONB_P(tq_ref_make(&ref));
 }

@@ -52,6 +52,7 @@ static uint32 config_epoch;
 static TimestampTz next_sweep;
 static TimestampTz next_upkeep;
 static bool table_may_hold_rows = true;
+static bool unused = true;		/* there was no task yet */
 static uint64 seen_activity = 0;
 static bool is_copy = false;
 
@@ -110,15 +111,23 @@ check_adoption(void)
 	is_copy = !adopted;
 }
 
+/*
+ * Partitions are made only when there was a task: a database without any may
+ * be one that is being restored, and partitions come with the dump.
+ */
 static void
 upkeep(void)
 {
-	bool		complete;
+	bool		complete = true;
 
 	tq_transaction_start();
-	complete = tq_history_maintain();
-	tq_cancel_forget_ended();
-	(void) tq_lane_remove_empty();
+	unused = tq_maintain_is_unused();
+	if (!unused)
+	{
+		complete = tq_history_maintain();
+		tq_cancel_forget_ended();
+		(void) tq_lane_remove_empty();
+	}
 	tq_transaction_commit();
 	next_upkeep = in_seconds(complete ? UPKEEP_SECONDS : RETRY_SECONDS);
 }
@@ -175,10 +184,7 @@ start_up(void)
 {
 	check_adoption();
 	config_epoch = tq_database_config_epoch(MyDatabaseId);
-	tq_transaction_start();
-	(void) tq_history_maintain();
-	tq_transaction_commit();
-	next_upkeep = in_seconds(UPKEEP_SECONDS);
+	upkeep();
 	settled = tq_pool_settle();
 	tq_pool_recover();
 	sweep();
@@ -208,7 +214,7 @@ react(const TqMessages *messages)
 	}
 	if (promoting || messages->next_due <= now)
 		promote_due();
-	if (next_upkeep <= now)
+	if (next_upkeep <= now || (unused && tq_ready_activity() != seen_activity))
 		upkeep();
 	if (tq_ready_activity() != seen_activity)
 	{

@@ -124,6 +124,7 @@ check_call(TqStepDef *def, Oid role, const char *queue)
 	if (def->handler == NULL)
 		tq_error_null_argument("handler");
 	handler = tq_handler_find(def->handler, false);
+	tq_handler_require_function(handler);
 	tq_handler_check_permission(handler, role);
 	def->external = (handler->kind == TQ_HANDLER_EXTERNAL);
 	def->queue = pstrdup(queue ? queue : handler->queue);
@@ -240,15 +241,25 @@ empty_array(void)
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("[]")));
 }
 
+/* What is wrong with arguments or options is told without the step: there may be many. */
+static void
+name_step(void *arg)
+{
+	errcontext("step \"%s\" of the DAG", (char *) arg);
+}
+
 TqStepDef *
 tq_def_read(Datum step, Oid role)
 {
 	TqStepDef  *def = palloc0(sizeof(TqStepDef));
 	TqStepFields fields;
+	ErrorContextCallback context = {.previous = error_context_stack, .callback = name_step};
 
 	read_fields(step, &fields);
 	check_reserved(&fields);
 	read_id(&fields, &def->id);
+	context.arg = def->id;
+	error_context_stack = &context;
 	def->handler = text_field(&fields, TQ_STEP_HANDLER);
 	def->args = fields.nulls[TQ_STEP_ARGS] ? empty_array() : DatumGetJsonbP(fields.values[TQ_STEP_ARGS]);
 	def->optional = DatumGetBool(fields.values[TQ_STEP_OPTIONAL]);
@@ -266,6 +277,7 @@ tq_def_read(Datum step, Oid role)
 	tq_list_read(&def->break_after, fields.values[TQ_STEP_BREAK_AFTER], "breakpoint label");
 	check_call(def, role, text_field(&fields, TQ_STEP_QUEUE));
 	read_mentions(def, &fields);
+	error_context_stack = context.previous;
 	def->digest = tq_digest_step(&fields);
 	return def;
 }

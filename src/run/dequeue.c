@@ -26,6 +26,7 @@
 #include "shmem/claim_lock.h"
 #include "shmem/claims.h"
 #include "shmem/databases.h"
+#include "shmem/flush.h"
 #include "shmem/poll.h"
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
@@ -188,6 +189,9 @@ hand_out(Look *look, TqTask *task, int max_running)
 	switch (tq_handout_make(look->request, task, max_running, &look->handouts[look->nhandouts]))
 	{
 		case TQ_HANDED_OUT:
+			/* There was no room in memory, so the lease is in the row. */
+			if (task->state == TQ_TASK_RUNNING)
+				look->touched = true;
 			look->nhandouts++;
 			break;
 		default:
@@ -471,7 +475,10 @@ tq_dequeue(const TqDequeue *request, int64 wait_us, TqHandout **handouts)
 		MemoryContextSwitchTo(scratch);
 		memset(&look, 0, sizeof(look));
 		look.request = request;
+		tq_flush_locks_begin();
 		pause = look_once(&look, polling);
+		if (!look.touched)
+			tq_flush_locks_end();
 		left = (end - tq_clock_now() + TQ_USECS_PER_MS - 1) / TQ_USECS_PER_MS;
 		if (look.nhandouts > 0 || look.touched || left <= 0)
 			break;

@@ -137,6 +137,21 @@ tq_maintain_table_is_empty(void)
 	return empty;
 }
 
+bool
+tq_maintain_is_unused(void)
+{
+	static TqPlan plan = TQ_PLAN0("SELECT 1 WHERE EXISTS (SELECT FROM task_queue.task)"
+								  " OR EXISTS (SELECT FROM task_queue.history)"
+								  " OR EXISTS (SELECT FROM task_queue.attempt)");
+	TqSpi		spi;
+	bool		unused;
+
+	tq_spi_begin(&spi);
+	unused = tq_plan_run(&plan, NULL, NULL) == 0;
+	tq_spi_end(&spi);
+	return unused;
+}
+
 char *
 tq_maintain_extension_version(void)
 {

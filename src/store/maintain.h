@@ -26,6 +26,7 @@ extern TimestampTz tq_maintain_next_due(void);	/* also the next end of a lease i
 extern int	tq_maintain_running(int64 after, int64 *ids, int max);
 extern int	tq_maintain_canceled(int64 after, int64 *ids, int max);	/* live tasks with a cancel request */
 extern bool tq_maintain_table_is_empty(void);
+extern bool tq_maintain_is_unused(void);	/* has there never been a task, as far as can be seen? */
 
 /* The version of the extension in the catalog; NULL: it is not there. */
 extern char *tq_maintain_extension_version(void);

@@ -20,13 +20,14 @@ FROM unnest(ARRAY['tq_lanes.inside', 'tq_lanes.outside', 'tq_lanes.alias']) AS h
 SELECT * FROM lanes;
 SELECT count(*), count(DISTINCT id), count(*) FILTER (WHERE id = 0) AS zero FROM lane;
 
--- sessions that run their tasks themselves keep them from workers
+-- sessions that run their tasks themselves keep them from workers; inline ones run at once
 SET task_queue.execution = manual;
 SELECT count(enqueue(h)) FROM unnest(ARRAY['tq_lanes.inside', 'tq_lanes.outside']) AS h;
 INSERT INTO task (handler) VALUES ('tq_lanes.inside');
 RESET task_queue.execution;
 SELECT * FROM lanes WHERE queue = 'default' AND target IS NULL;
 DELETE FROM task;
+SELECT count(task_queue.delete_task(task_id)) >= 0 AS cleaned FROM tasks WHERE handler LIKE 'tq\_lanes.%';
 
 -- a lane of a transaction that is rolled back is listed again by the next
 DELETE FROM lane;

@@ -50,7 +50,7 @@ CALL task_queue.run_tasks('default', 0);
 CALL task_queue.run_tasks('default');
 SELECT what FROM rt_log ORDER BY id;
 SELECT count(DISTINCT xid) FROM rt_log;
-SELECT args, state, attempt, result, worker, error_kind, error_message FROM task_queue.tasks ORDER BY task_id;
+SELECT args, state, attempt, result, worker, error_kind, error_message FROM task_queue.tasks WHERE handler = 'rt_note' ORDER BY task_id;
 CALL task_queue.run_tasks();
 SELECT args, state FROM task_queue.tasks WHERE queue = 'rt_other';
 
