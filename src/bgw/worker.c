@@ -168,7 +168,8 @@ refill(void *arg)
 static bool
 take_key(TqReadyKey *key, int64 *lane)
 {
-	for (;;)
+	/* With more lanes than memory has room for, each refill may push another lane out. */
+	for (int refills = 0;; refills++)
 	{
 		int			n = find_open_lanes();
 		int			index;
@@ -181,6 +182,8 @@ take_key(TqReadyKey *key, int64 *lane)
 			case TQ_POP_EMPTY:
 				return false;
 			case TQ_POP_REFILL:
+				if (refills > 2 * n)
+					return false;
 				error = tq_transaction_run(refill, &worker.open_lanes[index]);
 				if (error != NULL)
 				{

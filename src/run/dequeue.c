@@ -140,6 +140,7 @@ take_ids(Look *look, Taken *taken, int max)
 	int		   *index = palloc(Max(1, served->count) * sizeof(int));
 	int			nlanes = open_lanes(look, rooms, lanes, index);
 	int			tries = 0;
+	int			refills = 0;
 	int			n = 0;
 
 	look->more = false;
@@ -152,6 +153,9 @@ take_ids(Look *look, Taken *taken, int max)
 		switch (tq_ready_pop(MyDatabaseId, lanes, nlanes, -1, &next->key, &at, &look->more))
 		{
 			case TQ_POP_REFILL:
+				/* More lanes than memory has room for push each other out. */
+				if (++refills > 2 * nlanes)
+					return n;
 				refill(lanes[at]);
 				continue;
 			case TQ_POP_EMPTY:

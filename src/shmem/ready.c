@@ -17,115 +17,60 @@
 
 #include "lib/pairingheap.h"
 #include "miscadmin.h"
-#include "storage/shmem.h"
-#include "utils/hsearch.h"
 
 #include "base/guc.h"
+#include "shmem/lanes.h"
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
 
 /* Rows read by one refill, unless room is short. */
 #define REFILL_ROWS		4096
 
-/* Compared as bytes, so there must be no padding. */
-typedef struct LaneKey
-{
-	int64		lane;
-	int64		database;
-} LaneKey;
-
-typedef struct Lane
-{
-	LaneKey		key;
-	pairingheap heap;
-	int			count;
-	bool		complete;		/* mark is above every key */
-	TqReadyKey	mark;
-	int			refiller;		/* pid; 0: no refill is under way */
-	bool		lowered_valid;
-	TqReadyKey	lowered;
-} Lane;
-
-typedef struct Entry
-{
-	pairingheap_node node;		/* of a lane's heap, or next free entry */
-	TqReadyKey	key;
-} Entry;
-
 typedef struct ReadyIndex
 {
 	int			nfree;
-	int			nlanes;
 	uint64		activity;
 	pairingheap_node *free;		/* linked through next_sibling */
-	Entry		entries[FLEXIBLE_ARRAY_MEMBER];
+	TqReadyEntry		entries[FLEXIBLE_ARRAY_MEMBER];
 } ReadyIndex;
 
 static ReadyIndex *ready = NULL;
-static HTAB *lane_hash = NULL;
 
 /* The refill of this backend. */
 static bool refilling = false;
-static LaneKey refill_lane;
+static Oid	refill_database;
+static int64 refill_lane;
 
-static const TqReadyKey lowest_key = {PG_INT32_MIN, PG_INT64_MIN, PG_INT64_MIN};
-
-static int
-compare(const TqReadyKey *a, const TqReadyKey *b)
+static void
+release(pairingheap_node *node)
 {
-	if (a->priority != b->priority)
-		return a->priority < b->priority ? -1 : 1;
-	if (a->run_at != b->run_at)
-		return a->run_at < b->run_at ? -1 : 1;
-	if (a->task_id != b->task_id)
-		return a->task_id < b->task_id ? -1 : 1;
-	return 0;
-}
-
-/* The heap's root is its largest element, hence the turned sign. */
-static int
-compare_entries(const pairingheap_node *a, const pairingheap_node *b, void *arg)
-{
-	return compare(&((const Entry *) b)->key, &((const Entry *) a)->key);
-}
-
-static int
-max_lanes(void)
-{
-	return Max(1024, tq_ready_capacity / 16);
+	node->next_sibling = ready->free;
+	ready->free = node;
+	ready->nfree++;
 }
 
 Size
 tq_ready_shmem_size(void)
 {
-	return add_size(offsetof(ReadyIndex, entries), mul_size(tq_ready_capacity, sizeof(Entry)));
+	return add_size(offsetof(ReadyIndex, entries), mul_size(tq_ready_capacity, sizeof(TqReadyEntry)));
 }
 
 Size
 tq_ready_hash_size(void)
 {
-	return hash_estimate_size(max_lanes(), sizeof(Lane));
+	return tq_lanes_hash_size();
 }
 
 void
 tq_ready_shmem_attach(void *memory, bool found)
 {
-	HASHCTL		ctl = {0};
-
-	ctl.keysize = sizeof(LaneKey);
-	ctl.entrysize = sizeof(Lane);
-	lane_hash = ShmemInitHash("task_queue lanes", max_lanes(), max_lanes(), &ctl,
-							  HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+	tq_lanes_attach();
 	ready = memory;
 	if (found)
 		return;
 	memset(ready, 0, offsetof(ReadyIndex, entries));
 	for (int i = tq_ready_capacity - 1; i >= 0; i--)
-	{
-		ready->entries[i].node.next_sibling = ready->free;
-		ready->free = &ready->entries[i].node;
-	}
-	ready->nfree = tq_ready_capacity;
+		release(&ready->entries[i].node);
 }
 
 static void
@@ -140,87 +85,69 @@ unlock(void)
 	LWLockRelease(tq_shmem_lock(TQ_LOCK_READY));
 }
 
-static LaneKey
-lane_key(Oid database, int64 lane)
-{
-	LaneKey		key = {.lane = lane, .database = database};
-
-	return key;
-}
-
 static void
-release_entries(Lane *lane)
+release_entries(TqLaneHead *lane)
 {
 	while (!pairingheap_is_empty(&lane->heap))
-	{
-		pairingheap_node *node = pairingheap_remove_first(&lane->heap);
-
-		node->next_sibling = ready->free;
-		ready->free = node;
-		ready->nfree++;
-	}
+		release(pairingheap_remove_first(&lane->heap));
 	lane->count = 0;
 }
 
 static void
-reset(Lane *lane)
+reset(TqLaneHead *lane)
 {
 	release_entries(lane);
 	lane->complete = false;
-	lane->mark = lowest_key;
+	lane->mark = tq_lowest_key;
 	if (lane->refiller != 0)
 	{
 		lane->lowered_valid = true;
-		lane->lowered = lowest_key;
+		lane->lowered = tq_lowest_key;
 	}
 }
 
-/* NULL: no room for another lane; its tasks are then found by nobody but the sweep of a later day. */
-static Lane *
+/*
+ * Without room for another lane some that are at rest are forgotten; they start
+ * anew when they are asked for.
+ */
+static TqLaneHead *
 find_or_make(Oid database, int64 id)
 {
-	LaneKey		key = lane_key(database, id);
-	bool		found;
-	Lane	   *lane = hash_search(lane_hash, &key, HASH_ENTER_NULL, &found);
+	TqLaneHead *lane = tq_lane_head_make(database, id);
 
-	if (lane != NULL && !found)
+	if (lane == NULL)
 	{
-		pairingheap *heap = &lane->heap;
-
-		heap->ph_compare = compare_entries;
-		heap->ph_arg = NULL;
-		heap->ph_root = NULL;
-		lane->count = 0;
-		lane->refiller = 0;
-		lane->lowered_valid = false;
-		lane->complete = false;
-		lane->mark = lowest_key;
-		ready->nlanes++;
+		tq_lane_heads_evict(release_entries);
+		lane = tq_lane_head_make(database, id);
 	}
 	return lane;
 }
 
+static int
+fair_share(void)
+{
+	return Max(64, tq_ready_capacity / (16 * Max(1, tq_lane_heads_count())));
+}
+
 /* A lane may borrow from the pool as long as the others keep a small share each. */
 static bool
-may_grow(const Lane *lane)
+may_grow(const TqLaneHead *lane)
 {
-	int			share = Max(64, tq_ready_capacity / (16 * Max(1, ready->nlanes)));
-
 	if (ready->nfree == 0)
 		return false;
-	return lane->count < share || ready->nfree > tq_ready_capacity / 8;
+	return lane->count < fair_share() || ready->nfree > tq_ready_capacity / 8;
 }
 
 static void
-lower_mark(Lane *lane, const TqReadyKey *key)
+lower_mark(TqLaneHead *lane, const TqReadyKey *key)
 {
-	if (lane->complete || compare(key, &lane->mark) < 0)
+	if (lane->complete || tq_ready_compare(key, &lane->mark) < 0)
 	{
 		lane->mark = *key;
 		lane->complete = false;
 	}
 	if (lane->refiller != 0 &&
-		(!lane->lowered_valid || compare(key, &lane->lowered) < 0))
+		(!lane->lowered_valid || tq_ready_compare(key, &lane->lowered) < 0))
 	{
 		lane->lowered = *key;
 		lane->lowered_valid = true;
@@ -228,9 +155,9 @@ lower_mark(Lane *lane, const TqReadyKey *key)
 }
 
 static void
-add_entry(Lane *lane, const TqReadyKey *key)
+add_entry(TqLaneHead *lane, const TqReadyKey *key)
 {
-	Entry	   *entry = (Entry *) ready->free;
+	TqReadyEntry	   *entry = (TqReadyEntry *) ready->free;
 
 	ready->free = entry->node.next_sibling;
 	ready->nfree--;
@@ -240,9 +167,9 @@ add_entry(Lane *lane, const TqReadyKey *key)
 }
 
 static void
-push(Lane *lane, const TqReadyKey *key)
+push(TqLaneHead *lane, const TqReadyKey *key)
 {
-	bool		below = lane->complete || compare(key, &lane->mark) < 0;
+	bool		below = lane->complete || tq_ready_compare(key, &lane->mark) < 0;
 
 	ready->activity++;
 	if (below && may_grow(lane))
@@ -254,7 +181,7 @@ push(Lane *lane, const TqReadyKey *key)
 void
 tq_ready_push(Oid database, int64 id, const TqReadyKey *key)
 {
-	Lane	   *lane;
+	TqLaneHead *lane;
 
 	lock(LW_EXCLUSIVE);
 	lane = find_or_make(database, id);
@@ -266,7 +193,7 @@ tq_ready_push(Oid database, int64 id, const TqReadyKey *key)
 void
 tq_ready_lower_mark(Oid database, int64 id, const TqReadyKey *key)
 {
-	Lane	   *lane;
+	TqLaneHead *lane;
 
 	lock(LW_EXCLUSIVE);
 	lane = find_or_make(database, id);
@@ -278,27 +205,25 @@ tq_ready_lower_mark(Oid database, int64 id, const TqReadyKey *key)
 
 /* The first key that can be taken without looking at the table. */
 static const TqReadyKey *
-head(const Lane *lane)
+head(const TqLaneHead *lane)
 {
-	const Entry *first;
+	const TqReadyEntry *first;
 
 	if (lane->count == 0)
 		return NULL;
-	first = (const Entry *) lane->heap.ph_root;
-	if (!lane->complete && compare(&first->key, &lane->mark) >= 0)
+	first = (const TqReadyEntry *) lane->heap.ph_root;
+	if (!lane->complete && tq_ready_compare(&first->key, &lane->mark) >= 0)
 		return NULL;
 	return &first->key;
 }
 
 static void
-take_head(Lane *lane, TqReadyKey *key)
+take_head(TqLaneHead *lane, TqReadyKey *key)
 {
 	pairingheap_node *node = pairingheap_remove_first(&lane->heap);
 
-	*key = ((Entry *) node)->key;
-	node->next_sibling = ready->free;
-	ready->free = node;
-	ready->nfree++;
+	*key = ((TqReadyEntry *) node)->key;
+	release(node);
 	lane->count--;
 }
 
@@ -309,9 +234,14 @@ take_head(Lane *lane, TqReadyKey *key)
  * done.
  */
 static const TqReadyKey *
-peek(const Lane *lane, bool *needs_refill)
+peek(const TqLaneHead *lane, bool *needs_refill)
 {
-	const TqReadyKey *first = head(lane);
+	const TqReadyKey *first;
+
+	*needs_refill = true;
+	if (lane == NULL)
+		return &tq_lowest_key;
+	first = head(lane);
 
 	*needs_refill = first == NULL && !lane->complete && lane->refiller == 0;
 	return *needs_refill ? &lane->mark : first;
@@ -323,14 +253,14 @@ goes_before(const TqReadyKey *a, const TqReadyKey *b, bool turns)
 {
 	if (b == NULL)
 		return true;
-	return turns ? a->priority < b->priority : compare(a, b) < 0;
+	return turns ? a->priority < b->priority : tq_ready_compare(a, b) < 0;
 }
 
 TqPopResult
 tq_ready_pop(Oid database, const int64 *lanes, int nlanes, int turn, TqReadyKey *key,
 			 int *index, bool *more)
 {
-	Lane	   *best = NULL;
+	TqLaneHead *best = NULL;
 	const TqReadyKey *best_key = NULL;
 	bool		best_needs_refill = false;
 	int			candidates = 0;
@@ -340,7 +270,7 @@ tq_ready_pop(Oid database, const int64 *lanes, int nlanes, int turn, TqReadyKey 
 	for (int i = 0; i < nlanes; i++)
 	{
 		int			at = turn >= 0 ? (turn + i) % nlanes : i;
-		Lane	   *lane = find_or_make(database, lanes[at]);
+		TqLaneHead *lane = find_or_make(database, lanes[at]);
 		bool		needs_refill;
 		const TqReadyKey *first = lane ? peek(lane, &needs_refill) : NULL;
 
@@ -355,7 +285,7 @@ tq_ready_pop(Oid database, const int64 *lanes, int nlanes, int turn, TqReadyKey 
 			*index = at;
 		}
 	}
-	if (best != NULL && best_needs_refill)
+	if (best_needs_refill)
 		result = TQ_POP_REFILL;
 	else if (best != NULL)
 	{
@@ -370,23 +300,22 @@ tq_ready_pop(Oid database, const int64 *lanes, int nlanes, int turn, TqReadyKey 
 bool
 tq_ready_refill_begin(Oid database, int64 id, TqReadyKey *from, int *max)
 {
-	Lane	   *lane;
+	TqLaneHead *lane;
 	bool		ok = false;
 
 	lock(LW_EXCLUSIVE);
 	lane = find_or_make(database, id);
 	if (lane != NULL && lane->refiller == 0 && !lane->complete && head(lane) == NULL)
 	{
-		int			share = Max(64, tq_ready_capacity / (16 * Max(1, ready->nlanes)));
-
 		/* What is in the heap beyond the mark will be read again. */
 		release_entries(lane);
 		lane->refiller = MyProcPid;
 		lane->lowered_valid = false;
 		*from = lane->mark;
-		*max = Min(REFILL_ROWS, Max(share, ready->nfree / 4));
+		*max = Min(REFILL_ROWS, Max(fair_share(), ready->nfree / 4));
 		*max = Max(1, Min(*max, ready->nfree));
-		refill_lane = lane->key;
+		refill_database = database;
+		refill_lane = id;
 		refilling = true;
 		ok = true;
 	}
@@ -397,12 +326,11 @@ tq_ready_refill_begin(Oid database, int64 id, TqReadyKey *from, int *max)
 void
 tq_ready_refill_end(Oid database, int64 id, const TqReadyKey *keys, int nkeys, bool exhausted)
 {
-	LaneKey		key = lane_key(database, id);
-	Lane	   *lane;
+	TqLaneHead *lane;
 	int			placed = 0;
 
 	lock(LW_EXCLUSIVE);
-	lane = hash_search(lane_hash, &key, HASH_FIND, NULL);
+	lane = tq_lane_head_find(database, id);
 	if (lane != NULL && lane->refiller == MyProcPid)
 	{
 		while (placed < nkeys && ready->nfree > 0)
@@ -428,12 +356,12 @@ tq_ready_refill_end(Oid database, int64 id, const TqReadyKey *keys, int nkeys, b
 void
 tq_ready_refill_cancel(void)
 {
-	Lane	   *lane;
+	TqLaneHead *lane;
 
 	if (!refilling)
 		return;
 	lock(LW_EXCLUSIVE);
-	lane = hash_search(lane_hash, &refill_lane, HASH_FIND, NULL);
+	lane = tq_lane_head_find(refill_database, refill_lane);
 	if (lane != NULL && lane->refiller == MyProcPid)
 	{
 		lane->refiller = 0;
@@ -453,8 +381,7 @@ tq_ready_has_work(Oid database, const int64 *lanes, int nlanes)
 	lock(LW_SHARED);
 	for (int i = 0; i < nlanes && !work; i++)
 	{
-		LaneKey		key = lane_key(database, lanes[i]);
-		Lane	   *lane = hash_search(lane_hash, &key, HASH_FIND, NULL);
+		const TqLaneHead *lane = tq_lane_head_find(database, lanes[i]);
 
 		work = lane == NULL || lane->count > 0 || !lane->complete;
 	}
@@ -476,21 +403,7 @@ tq_ready_activity(void)
 void
 tq_ready_reset(Oid database, bool forget)
 {
-	HASH_SEQ_STATUS seq;
-	Lane	   *lane;
-
 	lock(LW_EXCLUSIVE);
-	hash_seq_init(&seq, lane_hash);
-	while ((lane = hash_seq_search(&seq)) != NULL)
-	{
-		if (lane->key.database != database)
-			continue;
-		reset(lane);
-		if (forget && lane->refiller == 0)
-		{
-			hash_search(lane_hash, &lane->key, HASH_REMOVE, NULL);
-			ready->nlanes--;
-		}
-	}
+	tq_lane_heads_visit(database, reset, forget);
 	unlock();
 }

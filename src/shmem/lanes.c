@@ -1,0 +1,140 @@
+/*-------------------------------------------------------------------------
+ *
+ * lanes.c
+ *	  What the ready index knows of each lane.
+ *
+ * Targets come and go (a worker's name can be one), so lanes that are at rest
+ * make room for others.  A lane that was forgotten starts anew with a mark
+ * below every key, which costs one look at the table.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "storage/shmem.h"
+#include "utils/hsearch.h"
+
+#include "base/guc.h"
+#include "shmem/lanes.h"
+
+const TqReadyKey tq_lowest_key = {PG_INT32_MIN, PG_INT64_MIN, PG_INT64_MIN};
+
+static HTAB *heads = NULL;
+
+int
+tq_ready_compare(const TqReadyKey *a, const TqReadyKey *b)
+{
+	if (a->priority != b->priority)
+		return a->priority < b->priority ? -1 : 1;
+	if (a->run_at != b->run_at)
+		return a->run_at < b->run_at ? -1 : 1;
+	if (a->task_id != b->task_id)
+		return a->task_id < b->task_id ? -1 : 1;
+	return 0;
+}
+
+/* The heap's root is its largest element, hence the turned sign. */
+static int
+compare_entries(const pairingheap_node *a, const pairingheap_node *b, void *arg)
+{
+	return tq_ready_compare(&((const TqReadyEntry *) b)->key, &((const TqReadyEntry *) a)->key);
+}
+
+static int
+max_lanes(void)
+{
+	return Max(1024, tq_ready_capacity / 16);
+}
+
+Size
+tq_lanes_hash_size(void)
+{
+	return hash_estimate_size(max_lanes(), sizeof(TqLaneHead));
+}
+
+void
+tq_lanes_attach(void)
+{
+	HASHCTL		ctl = {.keysize = sizeof(TqLaneKey), .entrysize = sizeof(TqLaneHead)};
+
+	heads = ShmemInitHash("task_queue lanes", max_lanes(), max_lanes(), &ctl,
+						  HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
+}
+
+TqLaneHead *
+tq_lane_head_find(Oid database, int64 lane)
+{
+	TqLaneKey	key = {.lane = lane, .database = database};
+
+	return hash_search(heads, &key, HASH_FIND, NULL);
+}
+
+TqLaneHead *
+tq_lane_head_make(Oid database, int64 lane)
+{
+	TqLaneKey	key = {.lane = lane, .database = database};
+	bool		found;
+	TqLaneHead *head = hash_search(heads, &key, HASH_ENTER_NULL, &found);
+
+	if (head != NULL && !found)
+	{
+		head->heap.ph_compare = compare_entries;
+		head->heap.ph_arg = NULL;
+		head->heap.ph_root = NULL;
+		head->count = 0;
+		head->refiller = 0;
+		head->lowered_valid = false;
+		head->complete = false;
+		head->mark = tq_lowest_key;
+	}
+	return head;
+}
+
+int
+tq_lane_heads_count(void)
+{
+	return (int) hash_get_num_entries(heads);
+}
+
+static int
+evict(bool only_empty, void (*empty) (TqLaneHead *lane))
+{
+	HASH_SEQ_STATUS seq;
+	TqLaneHead *head;
+	int			n = 0;
+
+	hash_seq_init(&seq, heads);
+	while ((head = hash_seq_search(&seq)) != NULL)
+	{
+		if (head->refiller != 0 || (only_empty && head->count > 0))
+			continue;
+		empty(head);
+		(void) hash_search(heads, &head->key, HASH_REMOVE, NULL);
+		n++;
+	}
+	return n;
+}
+
+void
+tq_lane_heads_evict(void (*empty) (TqLaneHead *lane))
+{
+	if (evict(true, empty) == 0)
+		(void) evict(false, empty);
+}
+
+void
+tq_lane_heads_visit(Oid database, void (*visit) (TqLaneHead *lane), bool forget)
+{
+	HASH_SEQ_STATUS seq;
+	TqLaneHead *head;
+
+	hash_seq_init(&seq, heads);
+	while ((head = hash_seq_search(&seq)) != NULL)
+	{
+		if (head->key.database != database)
+			continue;
+		visit(head);
+		if (forget && head->refiller == 0)
+			(void) hash_search(heads, &head->key, HASH_REMOVE, NULL);
+	}
+}

@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * lanes.h
+ *	  What the ready index knows of each lane; private to ready.c.
+ *
+ * All of it is protected by TQ_LOCK_READY.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef TQ_LANES_H
+#define TQ_LANES_H
+
+#include "postgres.h"
+
+#include "lib/pairingheap.h"
+
+#include "shmem/ready.h"
+
+/* Compared as bytes, so there must be no padding. */
+typedef struct TqLaneKey
+{
+	int64		lane;
+	int64		database;
+} TqLaneKey;
+
+typedef struct TqLaneHead
+{
+	TqLaneKey	key;
+	pairingheap heap;			/* of TqReadyEntry */
+	int			count;
+	bool		complete;		/* mark is above every key */
+	TqReadyKey	mark;
+	int			refiller;		/* pid; 0: no refill is under way */
+	bool		lowered_valid;
+	TqReadyKey	lowered;
+} TqLaneHead;
+
+typedef struct TqReadyEntry
+{
+	pairingheap_node node;		/* of a lane's heap, or next free entry */
+	TqReadyKey	key;
+} TqReadyEntry;
+
+extern const TqReadyKey tq_lowest_key;
+extern int	tq_ready_compare(const TqReadyKey *a, const TqReadyKey *b);
+
+extern Size tq_lanes_hash_size(void);
+extern void tq_lanes_attach(void);
+
+extern TqLaneHead *tq_lane_head_find(Oid database, int64 lane); /* NULL: unknown */
+extern TqLaneHead *tq_lane_head_make(Oid database, int64 lane); /* NULL: no room */
+extern int	tq_lane_heads_count(void);
+
+/* Make room: forget lanes of which nothing is in memory, else all that nobody refills. */
+extern void tq_lane_heads_evict(void (*empty) (TqLaneHead *lane));
+
+/* Call visit() for each lane of a database, and forget it if asked to, unless somebody refills it. */
+extern void tq_lane_heads_visit(Oid database, void (*visit) (TqLaneHead *lane), bool forget);
+
+#endif
