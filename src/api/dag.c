@@ -93,6 +93,7 @@ tq_submit_dag(PG_FUNCTION_ARGS)
 	TqDag		dag = {.submitter = GetUserId()};
 	char	   *dag_id;
 
+	PreventCommandIfReadOnly("submit_dag()");
 	if (PG_ARGISNULL(0))
 		tq_error_null_argument("steps");
 	if (!PG_ARGISNULL(8))
@@ -112,6 +113,7 @@ tq_add_step(PG_FUNCTION_ARGS)
 	TqDagParent parent;
 	bool		in_step = run != NULL && run->task->has_dag;
 
+	PreventCommandIfReadOnly("add_step()");
 	if (PG_ARGISNULL(0))
 		tq_error_null_argument("step");
 	if (in_step)
@@ -133,18 +135,21 @@ return_state(char state)
 Datum
 tq_pause_dag(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("pause_dag()");
 	return return_state(tq_dag_pause(tq_arg_required_text(fcinfo, 0, "dag_id"), GetUserId()));
 }
 
 Datum
 tq_resume_dag(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("resume_dag()");
 	return return_state(tq_dag_resume(tq_arg_required_text(fcinfo, 0, "dag_id"), GetUserId()));
 }
 
 Datum
 tq_cancel_dag(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("cancel_dag()");
 	return return_state(tq_dag_cancel(tq_arg_required_text(fcinfo, 0, "dag_id"), GetUserId(),
 									  tq_arg_text(fcinfo, 1), tq_cancel_task));
 }
@@ -152,6 +157,7 @@ tq_cancel_dag(PG_FUNCTION_ARGS)
 Datum
 tq_delete_dag(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("delete_dag()");
 	PG_RETURN_BOOL(tq_dag_delete(tq_arg_required_text(fcinfo, 0, "dag_id"), GetUserId(),
 								 tq_arg_bool(fcinfo, 1, false), tq_cancel_and_discard));
 }
@@ -161,6 +167,7 @@ tq_purge_dags(PG_FUNCTION_ARGS)
 {
 	int64		age_us;
 
+	PreventCommandIfReadOnly("purge_dags()");
 	tq_require_admin(GetUserId(), "purge DAGs");
 	if (PG_ARGISNULL(0))
 		tq_error_null_argument("older_than");
@@ -175,6 +182,7 @@ tq_purge_dags(PG_FUNCTION_ARGS)
 Datum
 tq_retry_step(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("retry_step()");
 	tq_dag_retry(tq_arg_required_text(fcinfo, 0, "dag_id"),
 				 tq_arg_required_text(fcinfo, 1, "step_id"), GetUserId());
 	PG_RETURN_VOID();
@@ -186,6 +194,7 @@ tq_signal(PG_FUNCTION_ARGS)
 	char	   *dag_id = tq_arg_required_text(fcinfo, 0, "dag_id");
 	char	   *name = tq_arg_required_text(fcinfo, 1, "name");
 
+	PreventCommandIfReadOnly("signal()");
 	require_not_empty(name, "signal name");
 	PG_RETURN_BOOL(tq_dag_signal(dag_id, name, PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2), GetUserId()));
 }
@@ -193,6 +202,7 @@ tq_signal(PG_FUNCTION_ARGS)
 Datum
 tq_resume_breakpoint(PG_FUNCTION_ARGS)
 {
+	PreventCommandIfReadOnly("resume_breakpoint()");
 	PG_RETURN_INT32(tq_dag_resume_breakpoint(tq_arg_required_text(fcinfo, 0, "dag_id"),
 											 tq_arg_required_text(fcinfo, 1, "label"), GetUserId()));
 }

@@ -91,6 +91,7 @@ tq_create_queue(PG_FUNCTION_ARGS)
 	char	   *name = queue_name_argument(fcinfo, 0);
 	TqQueueOptions options;
 
+	PreventCommandIfReadOnly("create_queue()");
 	tq_require_admin(GetUserId(), "create a queue");
 	options_arguments(fcinfo, &options);
 	if (!tq_queue_create(name, &options, tq_arg_bool(fcinfo, 5, false)))
@@ -107,6 +108,7 @@ tq_alter_queue(PG_FUNCTION_ARGS)
 	char	   *name = tq_arg_required_text(fcinfo, 0, "name");
 	TqQueueOptions options;
 
+	PreventCommandIfReadOnly("alter_queue()");
 	tq_require_admin(GetUserId(), "alter a queue");
 	options_arguments(fcinfo, &options);
 	tq_queue_alter(name, &options);
@@ -118,6 +120,7 @@ tq_pause_queue(PG_FUNCTION_ARGS)
 {
 	char	   *name = tq_arg_required_text(fcinfo, 0, "name");
 
+	PreventCommandIfReadOnly("pause_queue()");
 	tq_require_admin(GetUserId(), "pause a queue");
 	tq_queue_set_paused(name, true);
 	PG_RETURN_VOID();
@@ -128,6 +131,7 @@ tq_resume_queue(PG_FUNCTION_ARGS)
 {
 	char	   *name = tq_arg_required_text(fcinfo, 0, "name");
 
+	PreventCommandIfReadOnly("resume_queue()");
 	tq_require_admin(GetUserId(), "resume a queue");
 	tq_queue_set_paused(name, false);
 	PG_RETURN_VOID();
@@ -161,6 +165,7 @@ tq_drop_queue(PG_FUNCTION_ARGS)
 	Oid			role = GetUserId();
 	int64	   *ids;
 
+	PreventCommandIfReadOnly("drop_queue()");
 	tq_require_admin(role, "drop a queue");
 	(void) tq_queue_find(name, false);
 	if (strcmp(name, TQ_DEFAULT_QUEUE) == 0)
@@ -196,6 +201,7 @@ tq_grant_worker(PG_FUNCTION_ARGS)
 	Oid			role = role_argument(fcinfo, 0);
 	char	   *queue = tq_arg_text(fcinfo, 1);
 
+	PreventCommandIfReadOnly("grant_worker()");
 	tq_require_admin(GetUserId(), "grant rights on queues");
 	if (queue != NULL)
 		(void) tq_queue_find(queue, false);
@@ -210,6 +216,7 @@ tq_revoke_worker(PG_FUNCTION_ARGS)
 	Oid			role = tq_arg_required_oid(fcinfo, 0, "role");
 	char	   *queue = tq_arg_text(fcinfo, 1);
 
+	PreventCommandIfReadOnly("revoke_worker()");
 	tq_require_admin(GetUserId(), "revoke rights on queues");
 	if (queue != NULL)
 		(void) tq_queue_find(queue, false);
@@ -227,6 +234,7 @@ tq_grant_admin(PG_FUNCTION_ARGS)
 {
 	Oid			role = role_argument(fcinfo, 0);
 
+	PreventCommandIfReadOnly("grant_admin()");
 	tq_require_admin(GetUserId(), "grant administration");
 	tq_privilege_add(role, TQ_PRIVILEGE_ADMIN, NULL);
 	PG_RETURN_VOID();
@@ -237,6 +245,7 @@ tq_revoke_admin(PG_FUNCTION_ARGS)
 {
 	Oid			role = tq_arg_required_oid(fcinfo, 0, "role");
 
+	PreventCommandIfReadOnly("revoke_admin()");
 	tq_require_admin(GetUserId(), "revoke administration");
 	tq_privilege_remove(role, TQ_PRIVILEGE_ADMIN, NULL);
 	PG_RETURN_VOID();

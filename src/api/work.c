@@ -72,6 +72,7 @@ tq_sql_drain(PG_FUNCTION_ARGS)
 {
 	TqDrainOptions options = {0};
 
+	PreventCommandIfReadOnly("drain()");
 	InitMaterializedSRF(fcinfo, 0);
 	if (!PG_ARGISNULL(0))
 	{

@@ -32,6 +32,7 @@
 #include "bgw/bgw.h"
 #include "shmem/databases.h"
 #include "shmem/shmem.h"
+#include "shmem/slots.h"
 
 #define RETRY_SECONDS		5
 #define START_TIMEOUT_S		60
@@ -44,6 +45,7 @@ typedef struct Known
 	bool		eligible;		/* connectable, and listed in the settings */
 	bool		seen;			/* in the last scan */
 	bool		probed;			/* no need to look unless asked */
+	bool		out_of_slots;	/* was said */
 	BackgroundWorkerHandle *handle;
 	TimestampTz started_at;
 } Known;
@@ -66,6 +68,7 @@ remember(Form_pg_database row)
 	if (!found)
 	{
 		entry->probed = false;
+		entry->out_of_slots = false;
 		entry->handle = NULL;
 	}
 	strlcpy(entry->name, NameStr(row->datname), NAMEDATALEN);
@@ -116,21 +119,23 @@ in_seconds(int seconds)
 }
 
 static void
-start_scheduler(Known *entry, const TqDatabase *database)
+start_scheduler(Known *entry)
 {
 	if (entry->handle)
 		pfree(entry->handle);
 	entry->handle = tq_bgw_start_scheduler(entry->oid, entry->name);
 	if (entry->handle == NULL)
 	{
-		if (database->state != TQ_DATABASE_NO_SLOTS)
+		if (!entry->out_of_slots)
 			ereport(WARNING,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 					 errmsg("out of background worker slots for the task_queue scheduler of database \"%s\"", entry->name),
 					 errhint("Consider increasing max_worker_processes.")));
+		entry->out_of_slots = true;
 		tq_database_set_state(entry->oid, TQ_DATABASE_NO_SLOTS, in_seconds(RETRY_SECONDS));
 		return;
 	}
+	entry->out_of_slots = false;
 	entry->started_at = tq_clock_now();
 	entry->probed = true;
 	tq_database_set_state(entry->oid, TQ_DATABASE_STARTING, 0);
@@ -163,8 +168,8 @@ look_after(const TqDatabase *database)
 	switch (database->state)
 	{
 		case TQ_DATABASE_PROBE:
-			start_scheduler(entry, database);
-			return TQ_NEVER;
+			start_scheduler(entry);
+			return in_seconds(1);
 		case TQ_DATABASE_STARTING:
 			check_started(entry);
 			return in_seconds(1);
@@ -174,10 +179,24 @@ look_after(const TqDatabase *database)
 		case TQ_DATABASE_NO_SLOTS:
 			if (database->retry_at > tq_clock_now())
 				return database->retry_at;
-			start_scheduler(entry, database);
+			start_scheduler(entry);
 			return in_seconds(1);
 	}
 	return TQ_NEVER;
+}
+
+/* Settings or the database have changed; what runs there ends first. */
+static void
+note_eligible(Known *entry)
+{
+	TqDatabase	database;
+
+	if (!tq_database_get(entry->oid, &database) ||
+		entry->eligible == !(database.flags & TQ_DATABASE_NOT_LISTED))
+		return;
+	tq_database_set_flag(entry->oid, TQ_DATABASE_NOT_LISTED, !entry->eligible);
+	tq_database_wake_scheduler(entry->oid);
+	tq_wake_all_workers(entry->oid);
 }
 
 static void
@@ -189,6 +208,7 @@ request_probes(void)
 	hash_seq_init(&seq, known);
 	while ((entry = hash_seq_search(&seq)) != NULL)
 	{
+		note_eligible(entry);
 		if (entry->eligible && !entry->probed)
 		{
 			tq_database_request_probe(entry->oid);

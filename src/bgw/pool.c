@@ -30,6 +30,7 @@
 
 #define START_TIMEOUT_S		30
 #define RETRY_SECONDS		5
+#define UNDECIDED_MS		10
 
 /* No worker has this number, so no lane is meant for it by name. */
 #define ANY_WORKER			"db/0"
@@ -43,6 +44,7 @@ static MemoryContext served_context = NULL;
 
 static TimestampTz retry_at = 0;
 static bool out_of_slots = false;
+static bool undecided = false;	/* a worker was asked for, and it is not clear yet who comes */
 
 static void
 ensure_handles(void)
@@ -136,11 +138,11 @@ check_started(void)
 }
 
 static bool
-is_starting(void)
+any_in_state(TqSlotState state)
 {
 	for (int i = 0; i < tq_slot_count(); i++)
 	{
-		if (tq_slot(i)->state == TQ_SLOT_STARTING && tq_slot(i)->database == MyDatabaseId)
+		if (tq_slot(i)->state == state && tq_slot(i)->database == MyDatabaseId)
 			return true;
 	}
 	return false;
@@ -153,28 +155,6 @@ start_numbered(uint64 numbers)
 	{
 		if ((numbers & (UINT64CONST(1) << (number - 1))) && !number_is_taken(number))
 			(void) start_worker(number);
-	}
-}
-
-/*
- * One worker at a time: it wakes the scheduler, by asking for another, as soon
- * as it finds more work than it takes.
- */
-static void
-start_one(void)
-{
-	int			idle;
-
-	(void) tq_slot_count_workers(MyDatabaseId, &idle);
-	if (idle > 0)
-		return;
-	for (int number = 1; number <= tq_workers; number++)
-	{
-		if (!number_is_taken(number))
-		{
-			(void) start_worker(number);
-			return;
-		}
 	}
 }
 
@@ -208,6 +188,32 @@ has_work(void)
 	if (error != NULL)
 		tq_transaction_log(error, "looking up what to serve");
 	return served != NULL && tq_ready_has_work(MyDatabaseId, served->lanes, served->count);
+}
+
+/*
+ * One worker at a time: it wakes the scheduler, by asking for another, as soon
+ * as it finds more work than it takes.  One that is idle has looked after
+ * whoever asked had fed the index.  One that is awake may look yet, or may have
+ * taken its task already: then look again in a moment.
+ */
+static void
+start_one(void)
+{
+	if (any_in_state(TQ_SLOT_IDLE))
+		return;
+	if (any_in_state(TQ_SLOT_AWAKE) || any_in_state(TQ_SLOT_STARTING))
+	{
+		undecided = has_work();
+		return;
+	}
+	for (int number = 1; number <= tq_workers; number++)
+	{
+		if (!number_is_taken(number))
+		{
+			(void) start_worker(number);
+			return;
+		}
+	}
 }
 
 /* Who is meant by tasks with a target of the form worker:db/<n> is started once, to have a look. */
@@ -254,8 +260,9 @@ tq_pool_tend(const TqMessages *messages)
 		return;
 	if (retry_at > tq_clock_now())
 		return;
-	work = messages->want_worker || retry_at != 0 || has_work();
+	work = messages->want_worker || undecided || retry_at != 0 || has_work();
 	retry_at = 0;
+	undecided = false;
 	start_numbered(messages->want_numbers);
 	if (work)
 		start_one();
@@ -268,7 +275,9 @@ tq_pool_next(void)
 {
 	if (retry_at != 0)
 		return retry_at;
-	if (is_starting())
+	if (undecided)
+		return tq_clock_add(tq_clock_now(), UNDECIDED_MS * TQ_USECS_PER_MS);
+	if (any_in_state(TQ_SLOT_STARTING))
 		return tq_clock_add(tq_clock_now(), USECS_PER_SEC);
 	return TQ_NEVER;
 }

@@ -257,11 +257,20 @@ sleep_until_next(void)
 		tq_clock_sleep(Min(ms, TQ_MAX_SLEEP_MS), tq_shmem_wait_event());
 }
 
+static bool
+is_to_leave(void)
+{
+	TqDatabase	database;
+
+	return tq_database_get(MyDatabaseId, &database) && (database.flags & TQ_DATABASE_NOT_LISTED);
+}
+
+/* Until the database is not to be served any more. */
 static void
 serve(void)
 {
 	start_up();
-	for (;;)
+	while (!is_to_leave())
 	{
 		TqMessages	messages;
 
@@ -290,13 +299,14 @@ tq_scheduler_main(Datum arg)
 	MemoryContextSwitchTo(loop_context);
 	if (look_for_extension())
 		serve();
-	while (found_extension)
+	while (found_extension && !is_to_leave())
 	{
 		/* Not a version for us: ALTER or DROP EXTENSION send us away. */
 		(void) tq_bgw_check_interrupts();
 		tq_clock_sleep(-1, tq_shmem_wait_event());
 	}
-	tq_shmem_forget_database(MyDatabaseId);
+	if (!found_extension)
+		tq_shmem_forget_database(MyDatabaseId);
 	ended_well = true;
 	proc_exit(0);
 }

@@ -117,7 +117,7 @@ know_lanes(void)
 
 	if (!tq_database_get(MyDatabaseId, &database) || database.blocked > 0)
 		return false;
-	if ((database.flags & TQ_DATABASE_IS_COPY) || !tq_enabled)
+	if ((database.flags & (TQ_DATABASE_IS_COPY | TQ_DATABASE_NOT_LISTED)) || !tq_enabled)
 		return false;
 	if (worker.config_known && worker.config_epoch == database.config_epoch)
 		return true;
@@ -245,7 +245,10 @@ sleep_idle(void)
 	TimestampTz now = tq_clock_now();
 	int64		left;
 
-	if (worker.args.number > tq_workers)
+	TqDatabase	database;
+
+	if (worker.args.number > tq_workers ||
+		(tq_database_get(MyDatabaseId, &database) && (database.flags & TQ_DATABASE_NOT_LISTED)))
 		return false;
 	if (worker.idle_since == 0)
 	{

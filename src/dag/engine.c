@@ -174,7 +174,6 @@ tq_dag_step_ended(const TqTask *task, const TqEnd *end)
 	tq_dag_lock(dag_key, settle);
 	if (!settle)
 	{
-		tq_dag_check_snapshot(dag_key);
 		if (tq_step_end(dag_key, task->step_no, &step_end, &dag, &mark))
 		{
 			(void) react(&dag, task->step_no, &step_end, &mark);

@@ -35,7 +35,8 @@ typedef enum TqDatabaseFlag
 {
 	TQ_DATABASE_IS_COPY = 1,	/* its tasks belong to another server or database: nothing runs */
 	TQ_DATABASE_POOL_FULL = 2,	/* asking for another worker is in vain */
-	TQ_DATABASE_OUT_OF_SLOTS = 4	/* a worker could not be started */
+	TQ_DATABASE_OUT_OF_SLOTS = 4,	/* a worker could not be started */
+	TQ_DATABASE_NOT_LISTED = 8	/* not to be served any more: scheduler and workers leave */
 } TqDatabaseFlag;
 
 typedef struct TqDatabase

@@ -223,7 +223,11 @@ tq_ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		clear_database(database);
 	next(pstmt, query, read_only_tree, context, params, environment, dest, completion);
 	if (commits_prepared)
+	{
+		tq_database_note_config(MyDatabaseId);
+		tq_wake_all_workers(MyDatabaseId);
 		tq_database_sweep(MyDatabaseId);
+	}
 	if (IsA(stmt, CreatedbStmt) || IsA(stmt, RenameStmt))
 		changed_databases = true;
 }

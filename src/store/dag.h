@@ -174,7 +174,6 @@ extern bool tq_dag_is_locked_here(int64 dag_key);	/* exclusively, by this transa
 /* DAGs (store/dag_row.c). */
 extern bool tq_dag_find(const char *dag_id, int64 *dag_key, Oid *submitter);
 extern TqDag *tq_dag_load(int64 dag_key);	/* NULL: gone */
-extern void tq_dag_check_snapshot(int64 dag_key);
 extern bool tq_dag_insert(TqDag *dag, TimestampTz created_at, int32 open);	/* false: the id is taken */
 extern void tq_dag_set_state(TqDag *dag, char state, TimestampTz now, const char *reason);
 extern void tq_dag_mark_dynamic(TqDag *dag);

@@ -11,17 +11,16 @@
 #include "utils/snapmgr.h"
 
 #include "store/dag.h"
-#include "store/plans.h"
+#include "store/dag_rel.h"
 
-/* One row, read with a snapshot taken now. */
-static bool
-look(TqPlan *plan, const Datum *values)
+uint64
+tq_dag_query(TqPlan *plan, const Datum *values)
 {
 	Snapshot	latest = RegisterSnapshot(GetLatestSnapshot());
-	bool		found = tq_plan_query(plan, values, NULL, latest) == 1;
+	uint64		n = tq_plan_query(plan, values, NULL, latest);
 
 	UnregisterSnapshot(latest);
-	return found;
+	return n;
 }
 
 static TransactionId
@@ -43,7 +42,7 @@ tq_dag_look(int64 dag_key, TqDagLook *dag)
 	bool		found;
 
 	tq_spi_begin(&spi);
-	found = look(&plan, values);
+	found = tq_dag_query(&plan, values) == 1;
 	if (found)
 	{
 		dag->state = tq_row_char(0, 0);
@@ -67,7 +66,7 @@ tq_step_look(int64 dag_key, const char *step_id, TqStepLook *step)
 	bool		isnull;
 
 	tq_spi_begin(&spi);
-	found = look(&plan, values);
+	found = tq_dag_query(&plan, values) == 1;
 	if (found)
 	{
 		step->state = tq_row_char(0, 0);
@@ -110,7 +109,7 @@ tq_dag_needs_workers(int64 dag_key, int32 step_no)
 	bool		found;
 
 	tq_spi_begin(&spi);
-	found = look(step_no == 0 ? &of_dag : &of_step, values);
+	found = tq_dag_query(step_no == 0 ? &of_dag : &of_step, values) == 1;
 	tq_spi_end(&spi);
 	return found;
 }

@@ -12,11 +12,11 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "utils/builtins.h"
-#include "utils/snapmgr.h"
 
+#include "base/clock.h"
 #include "store/dag.h"
+#include "store/dag_rel.h"
 #include "store/plans.h"
 
 bool
@@ -40,73 +40,28 @@ tq_dag_find(const char *dag_id, int64 *dag_key, Oid *submitter)
 	return found;
 }
 
-static Datum
-copy_column(int column, MemoryContext context)
-{
-	bool		isnull;
-
-	return tq_row_copy(0, column, context, &isnull);
-}
-
 TqDag *
 tq_dag_load(int64 dag_key)
 {
-	static TqPlan plan =
-		TQ_PLAN("SELECT d.dag_id, d.state, d.dynamic, d.sliced, d.submitter, d.labels, d.retry_policy,"
-				" d.trace_ctx, d.active_breakpoints, d.reply_to, d.keep_us"
-				" FROM task_queue.dag AS d WHERE d.dag_key = $1", INT8OID);
-	Datum		values[] = {Int64GetDatum(dag_key)};
-	TqDag	   *dag = NULL;
-	TqSpi		spi;
+	Datum		key[] = {Int64GetDatum(dag_key)};
+	TqDag	   *dag = palloc0(sizeof(TqDag));
+	TqRow		row;
 
-	tq_spi_begin(&spi);
-	if (tq_plan_run(&plan, values, NULL) == 1)
-	{
-		dag = MemoryContextAllocZero(spi.caller, sizeof(TqDag));
-		dag->dag_key = dag_key;
-		dag->dag_id = tq_row_text(0, 0, spi.caller);
-		dag->state = tq_row_char(0, 1);
-		dag->dynamic = tq_row_bool(0, 2);
-		dag->sliced = tq_row_bool(0, 3);
-		dag->submitter = tq_row_oid(0, 4);
-		dag->labels = copy_column(5, spi.caller);
-		dag->retry_policy = copy_column(6, spi.caller);
-		dag->trace_ctx = (Jsonb *) DatumGetPointer(copy_column(7, spi.caller));
-		dag->active_breakpoints = copy_column(8, spi.caller);
-		dag->reply_to = tq_row_text(0, 9, spi.caller);
-		dag->keep_us = tq_row_is_null(0, 10) ? -1 : tq_row_int64(0, 10);
-	}
-	tq_spi_end(&spi);
+	if (!tq_row_read(TQ_TABLE_DAG, key, &row))
+		return NULL;
+	dag->dag_key = dag_key;
+	dag->dag_id = tq_row_string(&row, TQ_DAG_COL_ID);
+	dag->state = DatumGetChar(row.values[TQ_DAG_COL_STATE]);
+	dag->dynamic = DatumGetBool(row.values[TQ_DAG_COL_DYNAMIC]);
+	dag->sliced = DatumGetBool(row.values[TQ_DAG_COL_SLICED]);
+	dag->submitter = DatumGetObjectId(row.values[TQ_DAG_COL_SUBMITTER]);
+	dag->labels = tq_row_varlena(&row, TQ_DAG_COL_LABELS);
+	dag->retry_policy = tq_row_varlena(&row, TQ_DAG_COL_RETRY_POLICY);
+	dag->trace_ctx = (Jsonb *) DatumGetPointer(tq_row_varlena(&row, TQ_DAG_COL_TRACE_CTX));
+	dag->active_breakpoints = tq_row_varlena(&row, TQ_DAG_COL_ACTIVE_BREAKPOINTS);
+	dag->reply_to = tq_row_string(&row, TQ_DAG_COL_REPLY_TO);
+	dag->keep_us = row.nulls[TQ_DAG_COL_KEEP_US] ? -1 : DatumGetInt64(row.values[TQ_DAG_COL_KEEP_US]);
 	return dag;
-}
-
-/*
- * A transaction that sees the database as it was when it began could take a
- * DAG for running that has been paused or canceled since.
- */
-void
-tq_dag_check_snapshot(int64 dag_key)
-{
-	static TqPlan plan =
-		TQ_PLAN("SELECT 1 FROM task_queue.dag AS d WHERE d.dag_key = $1 AND d.state = 'x'", INT8OID);
-	Datum		values[] = {Int64GetDatum(dag_key)};
-	Snapshot	latest;
-	bool		running;
-	bool		was_running;
-	TqSpi		spi;
-
-	if (!IsolationUsesXactSnapshot())
-		return;
-	tq_spi_begin(&spi);
-	latest = RegisterSnapshot(GetLatestSnapshot());
-	running = tq_plan_query(&plan, values, NULL, latest) > 0;
-	UnregisterSnapshot(latest);
-	was_running = tq_plan_run(&plan, values, NULL) > 0;
-	tq_spi_end(&spi);
-	if (was_running && !running)
-		ereport(ERROR,
-				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-				 errmsg("could not serialize access due to concurrent update")));
 }
 
 /* Sets dag_key; false if the id is taken. */
@@ -187,21 +142,43 @@ tq_dag_mark_dynamic(TqDag *dag)
 	dag->dynamic = true;
 }
 
-/* Count open down in a slice; true if it is zero now, with what was bad in it added to *bad. */
-static bool
-subtract_slice(int64 dag_key, int16 slice, int32 open, int32 *bad)
+/* What is taken off a counter. */
+typedef struct Ended
 {
-	static TqPlan plan =
-		TQ_PLAN("UPDATE task_queue.dag_counter SET open = open - $3, bad = bad + $4"
-				" WHERE dag_key = $1 AND step_no = 0 AND slice = $2 RETURNING open, bad",
-				INT8OID, INT2OID, INT4OID, INT4OID);
-	Datum		values[] = {
-		Int64GetDatum(dag_key), Int16GetDatum(slice), Int32GetDatum(open), Int32GetDatum(*bad)
-	};
+	int32		open;
+	int32		bad;
+	TimestampTz now;
+} Ended;
 
-	if (tq_plan_run(&plan, values, NULL) != 1 || tq_row_int32(0, 0) != 0)
-		return false;
-	*bad = tq_row_int32(0, 1);
+static bool
+subtract_from_slice(TqRow *row, void *arg)
+{
+	const Ended *ended = arg;
+
+	tq_row_set(row, TQ_COUNTER_COL_OPEN,
+			   Int32GetDatum(DatumGetInt32(row->values[TQ_COUNTER_COL_OPEN]) - ended->open));
+	tq_row_set(row, TQ_COUNTER_COL_BAD,
+			   Int32GetDatum(DatumGetInt32(row->values[TQ_COUNTER_COL_BAD]) + ended->bad));
+	return true;
+}
+
+static bool
+subtract_from_dag(TqRow *row, void *arg)
+{
+	const Ended *ended = arg;
+	int32		open = DatumGetInt32(row->values[TQ_DAG_COL_OPEN]) - ended->open;
+	int32		bad = DatumGetInt32(row->values[TQ_DAG_COL_BAD]) + ended->bad;
+
+	tq_row_set(row, TQ_DAG_COL_OPEN, Int32GetDatum(open));
+	tq_row_set(row, TQ_DAG_COL_BAD, Int32GetDatum(bad));
+	if (open > 0)
+		return true;
+	tq_row_set(row, TQ_DAG_COL_STATE, CharGetDatum(bad > 0 ? TQ_DAG_FAILED : TQ_DAG_DONE));
+	tq_row_set(row, TQ_DAG_COL_FINISHED_AT, TimestampTzGetDatum(ended->now));
+	tq_row_set_nullable(row, TQ_DAG_COL_PAUSED_AT, (Datum) 0, true);
+	if (!row->nulls[TQ_DAG_COL_KEEP_US])
+		tq_row_set(row, TQ_DAG_COL_EXPIRES_AT,
+				   TimestampTzGetDatum(tq_clock_add(ended->now, DatumGetInt64(row->values[TQ_DAG_COL_KEEP_US]))));
 	return true;
 }
 
@@ -212,35 +189,25 @@ subtract_slice(int64 dag_key, int16 slice, int32 open, int32 *bad)
 bool
 tq_dag_subtract(TqDag *dag, int16 slice, int32 open, int32 bad, TimestampTz now)
 {
-	static TqPlan plan =
-		TQ_PLAN("UPDATE task_queue.dag SET open = open - $2, bad = bad + $3,"
-				" state = CASE WHEN open > $2 THEN state WHEN bad + $3 > 0 THEN 'f'::\"char\" ELSE 'd'::\"char\" END,"
-				" finished_at = CASE WHEN open <= $2 THEN $4 END,"
-				" expires_at = CASE WHEN open <= $2 THEN $4 + keep_us * interval '1 microsecond' END,"
-				" paused_at = CASE WHEN open > $2 THEN paused_at END"
-				" WHERE dag_key = $1 RETURNING open, state, dag_id, reply_to",
-				INT8OID, INT4OID, INT4OID, TIMESTAMPTZOID);
-	Datum		values[4];
-	TqSpi		spi;
-	bool		ended = false;
+	Datum		key[] = {Int64GetDatum(dag->dag_key), Int32GetDatum(0), Int16GetDatum(slice)};
+	Ended		ended = {open, bad, now};
+	TqRow		row;
 
-	tq_spi_begin(&spi);
-	if (!dag->sliced || subtract_slice(dag->dag_key, slice, open, &bad))
+	if (dag->sliced)
 	{
-		values[0] = Int64GetDatum(dag->dag_key);
-		values[1] = Int32GetDatum(dag->sliced ? 1 : open);
-		values[2] = Int32GetDatum(bad);
-		values[3] = TimestampTzGetDatum(now);
-		if (tq_plan_run(&plan, values, NULL) == 1 && tq_row_int32(0, 0) <= 0)
-		{
-			ended = true;
-			dag->state = tq_row_char(0, 1);
-			dag->dag_id = tq_row_text(0, 2, spi.caller);
-			dag->reply_to = tq_row_text(0, 3, spi.caller);
-		}
+		if (!tq_row_change(TQ_TABLE_COUNTER, key, subtract_from_slice, &ended, &row) ||
+			DatumGetInt32(row.values[TQ_COUNTER_COL_OPEN]) != 0)
+			return false;
+		ended.open = 1;
+		ended.bad = DatumGetInt32(row.values[TQ_COUNTER_COL_BAD]);
 	}
-	tq_spi_end(&spi);
-	return ended;
+	if (!tq_row_change(TQ_TABLE_DAG, key, subtract_from_dag, &ended, &row) ||
+		DatumGetInt32(row.values[TQ_DAG_COL_OPEN]) > 0)
+		return false;
+	dag->state = DatumGetChar(row.values[TQ_DAG_COL_STATE]);
+	dag->dag_id = tq_row_string(&row, TQ_DAG_COL_ID);
+	dag->reply_to = tq_row_string(&row, TQ_DAG_COL_REPLY_TO);
+	return true;
 }
 
 void

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 
 #include "store/dag.h"
+#include "store/dag_rel.h"
 #include "store/plans.h"
 
 #define STEP_COLUMNS \
@@ -194,7 +195,7 @@ tq_step_infos(int64 dag_key, int n, const int32 *step_nos, TqStepInfo **infos)
 	tq_spi_begin(&spi);
 	values[0] = Int64GetDatum(dag_key);
 	values[1] = tq_int4_array(n, step_nos);
-	found = (int) tq_plan_run(&plan, values, NULL);
+	found = (int) tq_dag_query(&plan, values);
 	*infos = MemoryContextAlloc(spi.caller, (found + 1) * sizeof(TqStepInfo));
 	for (int i = 0; i < found; i++)
 		read_info(i, spi.caller, &(*infos)[i]);
@@ -215,7 +216,7 @@ tq_step_infos_by_id(int64 dag_key, Datum step_ids, TqStepInfo **infos)
 	int			found;
 
 	tq_spi_begin(&spi);
-	found = (int) tq_plan_run(&plan, values, NULL);
+	found = (int) tq_dag_query(&plan, values);
 	*infos = MemoryContextAlloc(spi.caller, (found + 1) * sizeof(TqStepInfo));
 	for (int i = 0; i < found; i++)
 		read_info(i, spi.caller, &(*infos)[i]);

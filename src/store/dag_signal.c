@@ -10,6 +10,7 @@
 #include "utils/builtins.h"
 
 #include "store/dag.h"
+#include "store/dag_rel.h"
 #include "store/plans.h"
 
 /* The step waits for these signals (a text[] without duplicates). */
@@ -97,7 +98,7 @@ tq_signal_payload(int64 dag_key, const char *name)
 	bool		isnull;
 
 	tq_spi_begin(&spi);
-	if (tq_plan_run(&plan, values, NULL) == 1)
+	if (tq_dag_query(&plan, values) == 1)
 		payload = (Jsonb *) DatumGetPointer(tq_row_copy(0, 0, spi.caller, &isnull));
 	tq_spi_end(&spi);
 	return payload;

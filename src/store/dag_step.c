@@ -3,8 +3,8 @@
  * dag_step.c
  *	  Transitions of single steps.
  *
- * Each is one statement that finds the row by its key, checks the state it
- * expects and returns what the engine needs to go on.
+ * Each finds the row by its key, checks that it is in the state it expects,
+ * and returns what the engine needs to go on.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 
 #include "store/dag.h"
+#include "store/dag_rel.h"
 #include "store/plans.h"
 
 Datum
@@ -50,180 +51,193 @@ tq_int4_list(Datum array, int32 **elements)
 	return ArrayGetNItems(ARR_NDIM(values), ARR_DIMS(values));
 }
 
-#define SET_END \
-	"UPDATE task_queue.dag_step AS s SET state = $3, attempt = $4, gen = $5, task_id = $6, worker = $7," \
-	" started_at = $8, finished_at = $9, result = $10, error_kind = $11, error_message = $12"
-#define END_TYPES \
-	INT8OID, INT4OID, CHAROID, INT4OID, INT4OID, INT8OID, TEXTOID, \
-	TIMESTAMPTZOID, TIMESTAMPTZOID, JSONBOID, TEXTOID, TEXTOID
-#define MARK_COLUMNS "s.child, s.child_kind, s.carry, s.carry_bad, s.slice, s.optional, s.stop_after"
-#define N_MARK_COLUMNS 7
-#define N_END_VALUES 12
+/* The end of a running step. */
+typedef struct EndArgs
+{
+	const TqStepEnd *end;
+	TqStepMark *mark;
+} EndArgs;
 
 static void
-fill_end_values(int64 dag_key, int32 step_no, const TqStepEnd *end, Datum *values, bool *nulls)
+read_mark(const TqRow *row, TqStepMark *mark)
 {
-	memset(nulls, 0, N_END_VALUES * sizeof(bool));
-	values[0] = Int64GetDatum(dag_key);
-	values[1] = Int32GetDatum(step_no);
-	values[2] = CharGetDatum(end->state);
-	values[3] = Int32GetDatum(end->attempt);
-	values[4] = Int32GetDatum(end->gen);
-	values[5] = Int64GetDatum(end->task_id);
-	values[6] = end->worker ? CStringGetTextDatum(end->worker) : (Datum) 0;
-	values[7] = TimestampTzGetDatum(end->started_at);
-	values[8] = TimestampTzGetDatum(end->finished_at);
-	values[9] = PointerGetDatum(end->result);
-	values[10] = end->error_kind ? CStringGetTextDatum(end->error_kind) : (Datum) 0;
-	values[11] = end->error_message ? CStringGetTextDatum(end->error_message) : (Datum) 0;
-	nulls[6] = end->worker == NULL;
-	nulls[7] = end->started_at == 0;
-	nulls[9] = end->result == NULL;
-	nulls[10] = end->error_kind == NULL;
-	nulls[11] = end->error_message == NULL;
+	mark->child = DatumGetInt32(row->values[TQ_STEP_COL_CHILD]);
+	mark->child_kind = DatumGetChar(row->values[TQ_STEP_COL_CHILD_KIND]);
+	mark->carry = DatumGetInt32(row->values[TQ_STEP_COL_CARRY]);
+	mark->carry_bad = DatumGetInt32(row->values[TQ_STEP_COL_CARRY_BAD]);
+	mark->slice = DatumGetInt16(row->values[TQ_STEP_COL_SLICE]);
+	mark->optional = DatumGetBool(row->values[TQ_STEP_COL_OPTIONAL]);
+	mark->stop_after = DatumGetChar(row->values[TQ_STEP_COL_STOP_AFTER]);
 }
 
-static int16
-row_int16(uint64 row, int column)
+static char
+row_state(const TqRow *row)
 {
-	bool		isnull;
-	Datum		value = tq_row_datum(row, column, &isnull);
-
-	return isnull ? 0 : DatumGetInt16(value);
+	return DatumGetChar(row->values[TQ_STEP_COL_STATE]);
 }
 
 static void
-read_mark(TqStepMark *mark)
+set_text(TqRow *row, TqStepColumn column, const char *value)
 {
-	mark->child = tq_row_int32(0, 0);
-	mark->child_kind = tq_row_char(0, 1);
-	mark->carry = tq_row_int32(0, 2);
-	mark->carry_bad = tq_row_int32(0, 3);
-	mark->slice = row_int16(0, 4);
-	mark->optional = tq_row_bool(0, 5);
-	mark->stop_after = tq_row_char(0, 6);
+	tq_row_set_nullable(row, column, value ? CStringGetTextDatum(value) : (Datum) 0, value == NULL);
 }
 
-static Datum
-copy_column(int column, MemoryContext context)
+static bool
+end_row(TqRow *row, void *arg)
 {
-	bool		isnull;
+	EndArgs    *args = arg;
+	const TqStepEnd *end = args->end;
 
-	return tq_row_copy(0, column, context, &isnull);
-}
-
-bool
-tq_step_end(int64 dag_key, int32 step_no, const TqStepEnd *end, TqDag *dag, TqStepMark *mark)
-{
-	static TqPlan plan =
-		TQ_PLAN(SET_END " FROM task_queue.dag AS d"
-				" WHERE d.dag_key = $1 AND d.state = 'x' AND s.dag_key = $1 AND s.step_no = $2 AND s.state = 'x'"
-				" RETURNING " MARK_COLUMNS ", d.dynamic, d.sliced, d.submitter, d.labels, d.retry_policy, d.trace_ctx",
-				END_TYPES);
-	Datum		values[N_END_VALUES];
-	bool		nulls[N_END_VALUES];
-	TqSpi		spi;
-	bool		found;
-
-	fill_end_values(dag_key, step_no, end, values, nulls);
-	tq_spi_begin(&spi);
-	found = tq_plan_run(&plan, values, nulls) == 1;
-	if (found)
-	{
-		read_mark(mark);
-		memset(dag, 0, sizeof(TqDag));
-		dag->dag_key = dag_key;
-		dag->state = TQ_DAG_RUNNING;
-		dag->dynamic = tq_row_bool(0, N_MARK_COLUMNS);
-		dag->sliced = tq_row_bool(0, N_MARK_COLUMNS + 1);
-		dag->submitter = tq_row_oid(0, N_MARK_COLUMNS + 2);
-		dag->labels = copy_column(N_MARK_COLUMNS + 3, spi.caller);
-		dag->retry_policy = copy_column(N_MARK_COLUMNS + 4, spi.caller);
-		dag->trace_ctx = (Jsonb *) DatumGetPointer(copy_column(N_MARK_COLUMNS + 5, spi.caller));
-	}
-	tq_spi_end(&spi);
-	return found;
+	if (row_state(row) != TQ_STEP_RUNNING)
+		return false;
+	read_mark(row, args->mark);
+	tq_row_set(row, TQ_STEP_COL_STATE, CharGetDatum(end->state));
+	tq_row_set(row, TQ_STEP_COL_ATTEMPT, Int32GetDatum(end->attempt));
+	tq_row_set(row, TQ_STEP_COL_GEN, Int32GetDatum(end->gen));
+	tq_row_set(row, TQ_STEP_COL_TASK_ID, Int64GetDatum(end->task_id));
+	tq_row_set(row, TQ_STEP_COL_FINISHED_AT, TimestampTzGetDatum(end->finished_at));
+	tq_row_set_nullable(row, TQ_STEP_COL_STARTED_AT, TimestampTzGetDatum(end->started_at), end->started_at == 0);
+	tq_row_set_nullable(row, TQ_STEP_COL_RESULT, PointerGetDatum(end->result), end->result == NULL);
+	set_text(row, TQ_STEP_COL_WORKER, end->worker);
+	set_text(row, TQ_STEP_COL_ERROR_KIND, end->error_kind);
+	set_text(row, TQ_STEP_COL_ERROR_MESSAGE, end->error_message);
+	return true;
 }
 
 bool
 tq_step_end_any(int64 dag_key, int32 step_no, const TqStepEnd *end, TqStepMark *mark)
 {
-	static TqPlan plan =
-		TQ_PLAN(SET_END " WHERE s.dag_key = $1 AND s.step_no = $2 AND s.state = 'x' RETURNING " MARK_COLUMNS,
-				END_TYPES);
-	Datum		values[N_END_VALUES];
-	bool		nulls[N_END_VALUES];
-	TqSpi		spi;
-	bool		found;
+	Datum		key[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no)};
+	EndArgs		args = {end, mark};
+	TqRow		row;
 
-	fill_end_values(dag_key, step_no, end, values, nulls);
-	tq_spi_begin(&spi);
-	found = tq_plan_run(&plan, values, nulls) == 1;
-	if (found)
-		read_mark(mark);
-	tq_spi_end(&spi);
-	return found;
+	return tq_row_change(TQ_TABLE_STEP, key, end_row, &args, &row);
 }
 
-#define TASK_COLUMNS \
-	"handler, queue, args, has_refs, priority, delay_us, timeout_us, retry_policy, placement, placement_step," \
-	" target, task_id, gen"
+bool
+tq_step_end(int64 dag_key, int32 step_no, const TqStepEnd *end, TqDag *dag, TqStepMark *mark)
+{
+	Datum		key[] = {Int64GetDatum(dag_key)};
+	TqRow		row;
+
+	if (!tq_row_read(TQ_TABLE_DAG, key, &row) ||
+		DatumGetChar(row.values[TQ_DAG_COL_STATE]) != TQ_DAG_RUNNING ||
+		!tq_step_end_any(dag_key, step_no, end, mark))
+		return false;
+	memset(dag, 0, sizeof(TqDag));
+	dag->dag_key = dag_key;
+	dag->state = TQ_DAG_RUNNING;
+	dag->dynamic = DatumGetBool(row.values[TQ_DAG_COL_DYNAMIC]);
+	dag->sliced = DatumGetBool(row.values[TQ_DAG_COL_SLICED]);
+	dag->submitter = DatumGetObjectId(row.values[TQ_DAG_COL_SUBMITTER]);
+	dag->labels = tq_row_varlena(&row, TQ_DAG_COL_LABELS);
+	dag->retry_policy = tq_row_varlena(&row, TQ_DAG_COL_RETRY_POLICY);
+	dag->trace_ctx = (Jsonb *) DatumGetPointer(tq_row_varlena(&row, TQ_DAG_COL_TRACE_CTX));
+	return true;
+}
+
+/* Counting down a pending step. */
+typedef struct CountArgs
+{
+	int32		unmet;
+	int32		carry;
+	int32		carry_bad;
+	int16		slice;
+	bool		may_start;
+	TimestampTz now;
+	bool		carried;
+	bool		starts;
+} CountArgs;
 
 static void
-read_task(int column, MemoryContext context, TqStepTask *task)
+add_int32(TqRow *row, int column, int32 addend)
 {
-	task->handler = tq_row_text(0, column, context);
-	task->queue = tq_row_text(0, column + 1, context);
-	task->args = (Jsonb *) DatumGetPointer(copy_column(column + 2, context));
-	task->has_refs = tq_row_bool(0, column + 3);
-	task->priority = tq_row_int32(0, column + 4);
-	task->delay_us = tq_row_int64(0, column + 5);
-	task->timeout_us = tq_row_int64(0, column + 6);
-	task->retry_policy = copy_column(column + 7, context);
-	task->placement = tq_row_char(0, column + 8);
-	task->placement_step = tq_row_int32(0, column + 9);
-	task->target = tq_row_text(0, column + 10, context);
-	task->task_id = tq_row_int64(0, column + 11);
-	task->gen = tq_row_int32(0, column + 12);
+	if (addend != 0)
+		tq_row_set(row, column, Int32GetDatum(DatumGetInt32(row->values[column]) + addend));
+}
+
+static bool
+count_row(TqRow *row, void *arg)
+{
+	CountArgs  *args = arg;
+	bool		met = DatumGetInt32(row->values[TQ_STEP_COL_UNMET]) == args->unmet;
+	bool		stops = DatumGetChar(row->values[TQ_STEP_COL_STOP_BEFORE]) == TQ_STOP_ARMED;
+
+	if (row_state(row) != TQ_STEP_PENDING)
+		return false;
+	args->carried = DatumGetInt16(row->values[TQ_STEP_COL_SLICE]) == args->slice;
+	args->starts = met && !stops && args->may_start &&
+		DatumGetInt32(row->values[TQ_STEP_COL_UNMET_SIGNALS]) == 0;
+	add_int32(row, TQ_STEP_COL_UNMET, -args->unmet);
+	if (args->carried)
+	{
+		add_int32(row, TQ_STEP_COL_CARRY, args->carry);
+		add_int32(row, TQ_STEP_COL_CARRY_BAD, args->carry_bad);
+	}
+	if (met && stops && row->nulls[TQ_STEP_COL_REACHED_AT])
+		tq_row_set(row, TQ_STEP_COL_REACHED_AT, TimestampTzGetDatum(args->now));
+	if (args->starts)
+	{
+		tq_row_set(row, TQ_STEP_COL_STATE, CharGetDatum(TQ_STEP_RUNNING));
+		tq_row_set(row, TQ_STEP_COL_QUEUED_AT, TimestampTzGetDatum(args->now));
+	}
+	return tq_row_is_changed(row, TQ_STEP_NCOLS);
+}
+
+static void
+read_task(const TqRow *row, TqStepTask *task)
+{
+	task->step_no = DatumGetInt32(row->values[TQ_STEP_COL_STEP_NO]);
+	task->handler = tq_row_string(row, TQ_STEP_COL_HANDLER);
+	task->queue = tq_row_string(row, TQ_STEP_COL_QUEUE);
+	task->args = (Jsonb *) DatumGetPointer(tq_row_varlena(row, TQ_STEP_COL_ARGS));
+	task->has_refs = DatumGetBool(row->values[TQ_STEP_COL_HAS_REFS]);
+	task->priority = DatumGetInt32(row->values[TQ_STEP_COL_PRIORITY]);
+	task->delay_us = DatumGetInt64(row->values[TQ_STEP_COL_DELAY_US]);
+	task->timeout_us = DatumGetInt64(row->values[TQ_STEP_COL_TIMEOUT_US]);
+	task->retry_policy = tq_row_varlena(row, TQ_STEP_COL_RETRY_POLICY);
+	task->placement = DatumGetChar(row->values[TQ_STEP_COL_PLACEMENT]);
+	task->placement_step = DatumGetInt32(row->values[TQ_STEP_COL_PLACEMENT_STEP]);
+	task->target = tq_row_string(row, TQ_STEP_COL_TARGET);
+	task->task_id = row->nulls[TQ_STEP_COL_TASK_ID] ? 0 : DatumGetInt64(row->values[TQ_STEP_COL_TASK_ID]);
+	task->gen = DatumGetInt32(row->values[TQ_STEP_COL_GEN]);
 }
 
 TqCountdown
 tq_step_count_down(int64 dag_key, int32 step_no, int32 unmet, int32 carry, int32 carry_bad,
 				   int16 slice, bool may_start, TimestampTz now, bool *carried, TqStepTask *task)
 {
-#define STARTS "unmet = $3 AND unmet_signals = 0 AND stop_before <> 'a' AND $7"
-	static TqPlan plan =
-		TQ_PLAN("UPDATE task_queue.dag_step SET unmet = unmet - $3,"
-				" carry = carry + CASE WHEN slice = $6 THEN $4 ELSE 0 END,"
-				" carry_bad = carry_bad + CASE WHEN slice = $6 THEN $5 ELSE 0 END,"
-				" reached_at = CASE WHEN unmet = $3 AND stop_before = 'a' THEN COALESCE(reached_at, $8) ELSE reached_at END,"
-				" state = CASE WHEN " STARTS " THEN 'x' ELSE state END,"
-				" queued_at = CASE WHEN " STARTS " THEN $8 ELSE queued_at END"
-				" WHERE dag_key = $1 AND step_no = $2 AND state = 'p'"
-				" RETURNING state, slice, " TASK_COLUMNS,
-				INT8OID, INT4OID, INT4OID, INT4OID, INT4OID, INT2OID, BOOLOID, TIMESTAMPTZOID);
-	Datum		values[] = {
-		Int64GetDatum(dag_key), Int32GetDatum(step_no), Int32GetDatum(unmet),
-		Int32GetDatum(carry), Int32GetDatum(carry_bad), Int16GetDatum(slice),
-		BoolGetDatum(may_start), TimestampTzGetDatum(now)
+	Datum		key[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no)};
+	CountArgs	args = {
+		.unmet = unmet, .carry = carry, .carry_bad = carry_bad, .slice = slice,
+		.may_start = may_start, .now = now
 	};
-	TqCountdown result = TQ_COUNTDOWN_GONE;
-	TqSpi		spi;
+	TqRow		row;
 
 	*carried = false;
-	tq_spi_begin(&spi);
-	if (tq_plan_run(&plan, values, NULL) == 1)
+	if (!tq_row_change(TQ_TABLE_STEP, key, count_row, &args, &row))
+		return TQ_COUNTDOWN_GONE;	/* or nothing was left to do */
+	*carried = args.carried;
+	if (!args.starts)
+		return TQ_COUNTDOWN_WAITS;
+	read_task(&row, task);
+	return TQ_COUNTDOWN_READY;
+}
+
+static bool
+count_counter(TqRow *row, void *arg)
+{
+	CountArgs  *args = arg;
+
+	args->carried = DatumGetInt16(row->values[TQ_COUNTER_COL_HOME]) == args->slice &&
+		!DatumGetBool(row->values[TQ_COUNTER_COL_DEAD]);
+	add_int32(row, TQ_COUNTER_COL_OPEN, -args->unmet);
+	if (args->carried)
 	{
-		result = tq_row_char(0, 0) == TQ_STEP_RUNNING ? TQ_COUNTDOWN_READY : TQ_COUNTDOWN_WAITS;
-		*carried = row_int16(0, 1) == slice;
-		if (result == TQ_COUNTDOWN_READY)
-		{
-			task->step_no = step_no;
-			read_task(2, spi.caller, task);
-		}
+		add_int32(row, TQ_COUNTER_COL_CARRY, args->carry);
+		add_int32(row, TQ_COUNTER_COL_CARRY_BAD, args->carry_bad);
 	}
-	tq_spi_end(&spi);
-	return result;
+	return true;
 }
 
 /*
@@ -231,57 +245,56 @@ tq_step_count_down(int64 dag_key, int32 step_no, int32 unmet, int32 carry, int32
  * row is at zero now, what goes on to the step itself, in slice *home.
  */
 void
-tq_step_count_down_split(int64 dag_key, int32 step_no, int16 row, int32 unmet,
+tq_step_count_down_split(int64 dag_key, int32 step_no, int16 row_no, int32 unmet,
 						 int32 *carry, int32 *carry_bad, int16 slice,
 						 bool *carried, bool *zero, int16 *home)
 {
-	static TqPlan plan =
-		TQ_PLAN("UPDATE task_queue.dag_counter SET open = open - $4,"
-				" carry = carry + CASE WHEN home = $7 AND NOT dead THEN $5 ELSE 0 END,"
-				" carry_bad = carry_bad + CASE WHEN home = $7 AND NOT dead THEN $6 ELSE 0 END"
-				" WHERE dag_key = $1 AND step_no = $2 AND slice = $3"
-				" RETURNING open = 0 AND NOT dead, home = $7 AND NOT dead, carry, carry_bad, home",
-				INT8OID, INT4OID, INT2OID, INT4OID, INT4OID, INT4OID, INT2OID);
-	Datum		values[] = {
-		Int64GetDatum(dag_key), Int32GetDatum(step_no), Int16GetDatum(row), Int32GetDatum(unmet),
-		Int32GetDatum(*carry), Int32GetDatum(*carry_bad), Int16GetDatum(slice)
-	};
-	TqSpi		spi;
+	Datum		key[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no), Int16GetDatum(row_no)};
+	CountArgs	args = {.unmet = unmet, .carry = *carry, .carry_bad = *carry_bad, .slice = slice};
+	TqRow		row;
 
 	*zero = false;
 	*carried = false;
-	tq_spi_begin(&spi);
-	if (tq_plan_run(&plan, values, NULL) == 1)
+	if (!tq_row_change(TQ_TABLE_COUNTER, key, count_counter, &args, &row))
+		return;
+	*carried = args.carried;
+	*home = DatumGetInt16(row.values[TQ_COUNTER_COL_HOME]);
+	*zero = DatumGetInt32(row.values[TQ_COUNTER_COL_OPEN]) == 0 &&
+		!DatumGetBool(row.values[TQ_COUNTER_COL_DEAD]);
+	if (*zero)
 	{
-		*zero = tq_row_bool(0, 0);
-		*carried = tq_row_bool(0, 1);
-		*home = row_int16(0, 4);
-		if (*zero)
-		{
-			*carry = tq_row_int32(0, 2);
-			*carry_bad = tq_row_int32(0, 3);
-		}
+		*carry = DatumGetInt32(row.values[TQ_COUNTER_COL_CARRY]);
+		*carry_bad = DatumGetInt32(row.values[TQ_COUNTER_COL_CARRY_BAD]);
 	}
-	tq_spi_end(&spi);
+}
+
+typedef struct SkipArgs
+{
+	TimestampTz now;
+	TqStepMark *mark;
+} SkipArgs;
+
+static bool
+skip_row(TqRow *row, void *arg)
+{
+	SkipArgs   *args = arg;
+
+	if (row_state(row) != TQ_STEP_PENDING)
+		return false;
+	read_mark(row, args->mark);
+	tq_row_set(row, TQ_STEP_COL_STATE, CharGetDatum(TQ_STEP_SKIPPED));
+	tq_row_set(row, TQ_STEP_COL_FINISHED_AT, TimestampTzGetDatum(args->now));
+	return true;
 }
 
 bool
 tq_step_skip(int64 dag_key, int32 step_no, TimestampTz now, TqStepMark *mark)
 {
-	static TqPlan plan =
-		TQ_PLAN("UPDATE task_queue.dag_step AS s SET state = 'k', finished_at = $3"
-				" WHERE s.dag_key = $1 AND s.step_no = $2 AND s.state = 'p' RETURNING " MARK_COLUMNS,
-				INT8OID, INT4OID, TIMESTAMPTZOID);
-	Datum		values[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no), TimestampTzGetDatum(now)};
-	TqSpi		spi;
-	bool		found;
+	Datum		key[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no)};
+	SkipArgs	args = {now, mark};
+	TqRow		row;
 
-	tq_spi_begin(&spi);
-	found = tq_plan_run(&plan, values, NULL) == 1;
-	if (found)
-		read_mark(mark);
-	tq_spi_end(&spi);
-	return found;
+	return tq_row_change(TQ_TABLE_STEP, key, skip_row, &args, &row);
 }
 
 /* Rows at zero have passed on what they carried. */
@@ -345,7 +358,7 @@ tq_step_children(int64 dag_key, int32 step_no, TqChild **children)
 	int			n;
 
 	tq_spi_begin(&spi);
-	n = (int) tq_plan_run(&plan, values, NULL);
+	n = (int) tq_dag_query(&plan, values);
 	*children = MemoryContextAlloc(spi.caller, (n + 1) * sizeof(TqChild));
 	for (int i = 0; i < n; i++)
 	{
@@ -385,7 +398,7 @@ tq_step_is_any(int64 dag_key, char state)
 	bool		found;
 
 	tq_spi_begin(&spi);
-	found = tq_plan_run(&plan, values, NULL) > 0;
+	found = tq_dag_query(&plan, values) > 0;
 	tq_spi_end(&spi);
 	return found;
 }
