@@ -82,7 +82,7 @@ CREATE TABLE task (
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
 	autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_analyze_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE task IS
-'Waiting and running tasks. INSERT and COPY enqueue: the columns handler, args, queue, priority, run_at, deadline, timeout, retry_policy, target, reply_to, trace_ctx and labels may be given, NULL means not given; checks and effects are those of enqueue(). Only task_id can be read (INSERT … RETURNING task_id); see the view tasks for the rest.';
+'Waiting and running tasks. INSERT and COPY enqueue: the columns handler, args, queue, priority, run_at, deadline, timeout, retry_policy, target, reply_to, trace_ctx and labels may be given, NULL means not given; checks and effects are those of enqueue(). Only task_id can be read (INSERT ... RETURNING task_id); see the view tasks for the rest.';
 
 -- Ended tasks, one row each, by the day after which they may go. Retention drops whole partitions.
 CREATE TABLE history (

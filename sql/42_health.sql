@@ -116,7 +116,7 @@ BEGIN ATOMIC
 	SELECT 'warning', 'unclaimed_target',
 		pg_catalog.format('no %s worker claims target "%s"; tasks waiting for it: %s',
 			CASE w.kind WHEN 'x' THEN 'external' ELSE 'in-database' END, w.target, pg_catalog.sum(w.n)),
-		CASE w.kind WHEN 'x' THEN 'Start a worker that passes it in dequeue(claims => …).' ELSE 'Add it to task_queue.claims.' END
+		CASE w.kind WHEN 'x' THEN 'Start a worker that passes it in dequeue(claims => ...).' ELSE 'Add it to task_queue.claims.' END
 	FROM waiting AS w
 	WHERE w.target IS NOT NULL
 		AND CASE

@@ -151,17 +151,19 @@ $$;
 COMMENT ON FUNCTION list_dags(text[], text, timestamptz, int) IS
 'DAGs, newest first: those that have all these labels (NULL or empty: any), are in this state (in any case; 22023 for an unknown one), and were submitted at created_since or later; at most max_rows. The rows are those of view dags. Example: SELECT dag_id, state FROM task_queue.list_dags(labels => ''{finance,weekly}'', state => ''failed'').';
 
+-- In PL/pgSQL, because a query would compute all of its constants, also those that the encoding does not have.
 CREATE FUNCTION _dag_glyph(name text)
 RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE
+LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT CASE WHEN current_setting('server_encoding') = 'UTF8' THEN
-	CASE $1 WHEN 'done' THEN chr(10003) WHEN 'failed' THEN chr(10007) WHEN 'skipped' THEN chr(8856) WHEN 'canceled' THEN chr(9632)
-		WHEN 'running' THEN chr(9654) WHEN 'pending' THEN chr(8943) WHEN 'stopped' THEN chr(10687) WHEN 'signal' THEN chr(9873)
-		WHEN 'branch' THEN chr(9500) || chr(9472) || ' ' WHEN 'last' THEN chr(9492) || chr(9472) || ' ' WHEN 'bar' THEN chr(9474) || '  ' END
-ELSE
-	CASE $1 WHEN 'branch' THEN '|- ' WHEN 'last' THEN '`- ' WHEN 'bar' THEN '|  ' ELSE '[' || $1 || ']' END
+BEGIN
+	IF current_setting('server_encoding') = 'UTF8' THEN
+		RETURN CASE name WHEN 'done' THEN chr(10003) WHEN 'failed' THEN chr(10007) WHEN 'skipped' THEN chr(8856) WHEN 'canceled' THEN chr(9632)
+			WHEN 'running' THEN chr(9654) WHEN 'pending' THEN chr(8943) WHEN 'stopped' THEN chr(10687) WHEN 'signal' THEN chr(9873)
+			WHEN 'branch' THEN chr(9500) || chr(9472) || ' ' WHEN 'last' THEN chr(9492) || chr(9472) || ' ' WHEN 'bar' THEN chr(9474) || '  ' END;
+	END IF;
+	RETURN CASE name WHEN 'branch' THEN '|- ' WHEN 'last' THEN '`- ' WHEN 'bar' THEN '|  ' ELSE format('[%s]', name) END;
 END
 $$;
 COMMENT ON FUNCTION _dag_glyph(text) IS 'Internal: the sign of a state, or a word where the encoding has none.';

@@ -7,7 +7,7 @@ GRANT EXECUTE ON ALL ROUTINES IN SCHEMA task_queue TO PUBLIC;
 
 GRANT INSERT (handler, args, queue, priority, run_at, deadline, timeout, retry_policy, target, reply_to, trace_ctx, labels,
 	unique_key, on_conflict, order_key, limit_key) ON task_queue.task TO PUBLIC;
--- Without this INSERT … RETURNING task_id would be refused.
+-- Without this INSERT ... RETURNING task_id would be refused.
 GRANT SELECT (task_id) ON task_queue.task TO PUBLIC;
 
 DO $$

@@ -27,6 +27,7 @@
 #include "bgw/foreground.h"
 #include "bgw/pool.h"
 #include "bgw/transaction.h"
+#include "dag/engine.h"
 #include "run/claim.h"
 #include "run/serve.h"
 #include "shmem/shmem.h"
@@ -237,6 +238,7 @@ static void
 upkeep(void *arg)
 {
 	(void) tq_history_maintain();
+	(void) tq_dag_expire();
 	tq_cancel_forget_ended();
 	(void) tq_lane_remove_empty();
 }

@@ -25,6 +25,7 @@
 #include "bgw/bgw.h"
 #include "bgw/pool.h"
 #include "bgw/transaction.h"
+#include "dag/engine.h"
 #include "run/lease.h"
 #include "shmem/counters.h"
 #include "shmem/databases.h"
@@ -125,6 +126,7 @@ upkeep(void)
 	if (!unused)
 	{
 		complete = tq_history_maintain();
+		complete = tq_dag_expire() && complete;
 		tq_cancel_forget_ended();
 		(void) tq_lane_remove_empty();
 	}

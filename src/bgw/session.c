@@ -14,8 +14,10 @@
 #include "catalog/namespace.h"
 #include "commands/prepare.h"
 #include "commands/sequence.h"
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
+#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/guc_tables.h"
 #include "utils/portal.h"
@@ -42,6 +44,15 @@ drop_temp_tables(void *arg)
 	ResetTempTableNamespace();
 }
 
+/* Or else a task that calls setseed() makes the random numbers of the next ones. */
+static void
+reseed_random(void)
+{
+	double		seed = 2 * pg_prng_double(&pg_global_prng_state) - 1;
+
+	DirectFunctionCall1(setseed, Float8GetDatum(seed));
+}
+
 void
 tq_session_reset(bool after_procedure)
 {
@@ -52,6 +63,7 @@ tq_session_reset(bool after_procedure)
 	DropAllPreparedStatements();
 	LockReleaseAll(USER_LOCKMETHOD, true);
 	ResetSequenceCaches();
+	reseed_random();
 	if (after_procedure)
 		ResetAllOptions();
 	GetTempNamespaceState(&temp_namespace, &toast_namespace);

@@ -20,7 +20,7 @@
 #include "store/queue.h"
 
 /* How many DAGs whose keeping time is over are removed by one transaction. */
-#define EXPIRE_BATCH	100
+#define EXPIRE_BATCH	1000
 
 void
 tq_dag_unknown(const char *dag_id)
@@ -198,8 +198,8 @@ tq_dag_purge(int64 older_than_us, Datum labels)
 	return remove_ended(tq_clock_add(tq_clock_now(), -older_than_us), labels, PG_INT32_MAX);
 }
 
-int64
+bool
 tq_dag_expire(void)
 {
-	return remove_ended(0, (Datum) 0, EXPIRE_BATCH);
+	return remove_ended(0, (Datum) 0, EXPIRE_BATCH) < EXPIRE_BATCH;
 }

@@ -40,8 +40,8 @@ extern bool tq_dag_names(const TqTask *task, char **dag_id, char **step_id);
 /* retry_step() for requeue(): 55000 if the step is not failed or its DAG is canceled. */
 extern void tq_dag_retry_task_step(int64 dag_key, int32 step_no);
 
-/* Remove some ended DAGs whose keeping time is over: how many. */
-extern int64 tq_dag_expire(void);
+/* Remove ended DAGs whose keeping time is over; false: there are more. */
+extern bool tq_dag_expire(void);
 
 /* The DAG has ended: notify reply_to. */
 extern void tq_dag_announce_end(const TqDag *dag);

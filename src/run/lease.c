@@ -172,8 +172,7 @@ tq_lease_complete(Oid caller, int64 task_id, int64 token, Jsonb *result)
 
 	if (task == NULL)
 		return false;
-	tq_finish_done(task, &attempt, result);
-	return true;
+	return tq_finish_done(task, &attempt, result);
 }
 
 char
@@ -231,8 +230,7 @@ tq_lease_complete_many(Oid caller, TqCompletion *completions, int n)
 		if (results[i] != TQ_LOCKED || (i > 0 && ids[i] == last_id) ||
 			!take_ownership(caller, tasks[i], sorted[i]->token, &attempt) || is_orphan(tasks[i]))
 			continue;
-		tq_finish_done(tasks[i], &attempt, sorted[i]->result);
-		sorted[i]->done = true;
+		sorted[i]->done = tq_finish_done(tasks[i], &attempt, sorted[i]->result);
 		last_id = ids[i];
 	}
 }

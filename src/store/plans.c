@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "jit/jit.h"
+#include "optimizer/cost.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -72,6 +74,40 @@ prepare(TqPlan *plan)
 	plan->schema = tq_schema_oid();
 }
 
+/*
+ * Our statements find rows by index.  A plan made while a table was empty, or
+ * looked so, would read all of it, and is kept after the table has grown.
+ * Compiling them never pays either, and a plan that has to read a whole table
+ * all the same would seem to be worth it.
+ */
+static int
+execute_by_index(TqPlan *plan, const Datum *values, const char *flags, Snapshot snapshot,
+				 bool read_only, long max_rows)
+{
+	bool		seqscan = enable_seqscan;
+	bool		jit = jit_enabled;
+	int			rc;
+
+	enable_seqscan = false;
+	jit_enabled = false;
+	PG_TRY();
+	{
+		if (snapshot != InvalidSnapshot)
+			rc = SPI_execute_snapshot(plan->saved, unconstify(Datum *, values), flags,
+									  snapshot, InvalidSnapshot, true, false, max_rows);
+		else
+			rc = SPI_execute_plan(plan->saved, unconstify(Datum *, values), flags,
+								  read_only, max_rows);
+	}
+	PG_FINALLY();
+	{
+		enable_seqscan = seqscan;
+		jit_enabled = jit;
+	}
+	PG_END_TRY();
+	return rc;
+}
+
 static uint64
 execute(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot,
 		bool read_only, long max_rows)
@@ -83,12 +119,7 @@ execute(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot,
 		prepare(plan);
 	for (int i = 0; i < plan->nargs; i++)
 		flags[i] = (nulls != NULL && nulls[i]) ? 'n' : ' ';
-	if (snapshot != InvalidSnapshot)
-		rc = SPI_execute_snapshot(plan->saved, unconstify(Datum *, values), flags,
-								  snapshot, InvalidSnapshot, true, false, max_rows);
-	else
-		rc = SPI_execute_plan(plan->saved, unconstify(Datum *, values), flags,
-							  read_only, max_rows);
+	rc = execute_by_index(plan, values, flags, snapshot, read_only, max_rows);
 	if (rc < 0)
 		elog(ERROR, "could not run \"%s\": %s", plan->sql, SPI_result_code_string(rc));
 	return SPI_processed;

@@ -48,10 +48,13 @@ RESET enable_seqscan;
 
 -- a new keeping time: rows go to the default partition until the next upkeep
 SELECT task_queue.alter_queue('hp_days', keep_done => '12 days');
+-- (looked at before the commit, because the scheduler may be at it right after that)
+BEGIN;
 SELECT task_queue.enqueue('hp.half', '[3]', queue => 'hp_days') AS h \gset
 SELECT count(*) FROM task_queue.drain();
 SELECT tableoid::regclass FROM task_queue.history WHERE task_id = :h;
 SELECT check_name, message FROM task_queue.health() WHERE check_name = 'default_partition';
+COMMIT;
 SELECT task_queue._maintain_history();
 SELECT tableoid::regclass::text = 'task_queue.history_' || to_char(expires_at, 'YYYYMMDD') AS own_partition, result FROM task_queue.history WHERE task_id = :h;
 SELECT count(*) FROM task_queue.health() WHERE check_name = 'default_partition';
