@@ -95,7 +95,8 @@ BEGIN
 	IF to_regclass(format('task_queue.%I', part)) IS NOT NULL THEN
 		RETURN true;
 	END IF;
-	EXECUTE format('LOCK TABLE ONLY task_queue.%I IN SHARE UPDATE EXCLUSIVE MODE', parent);
+	-- Attaching takes less, but rows move: who read the list of partitions before must not look into them only afterwards.
+	EXECUTE format('LOCK TABLE ONLY task_queue.%I IN ACCESS EXCLUSIVE MODE', parent);
 	EXECUTE format('LOCK TABLE ONLY task_queue.%I IN ACCESS EXCLUSIVE MODE', parent || '_default');
 	IF to_regclass(format('task_queue.%I', part)) IS NOT NULL THEN
 		RETURN true;
