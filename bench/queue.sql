@@ -24,27 +24,6 @@ SELECT task_queue.register_handler('mark(bigint)', 'mark');
 -- A table like that of the live tasks, with the same indexes and constraints.
 CREATE TABLE plain (LIKE task_queue.task INCLUDING ALL) WITH (fillfactor = 90);
 
-/*
- * Wait without taking much of the CPU. A synchronous commit at the end makes
- * all that was committed asynchronously before durable too.
- */
-CREATE PROCEDURE wait_until_ended(id bigint) LANGUAGE plpgsql AS $$
-BEGIN
-	WHILE EXISTS (SELECT FROM task_queue.task WHERE task_id = id) LOOP
-		PERFORM pg_sleep(0.002);
-	END LOOP;
-	PERFORM pg_current_xact_id();
-END
-$$;
-CREATE PROCEDURE wait_until_empty(name text) LANGUAGE plpgsql AS $$
-BEGIN
-	WHILE EXISTS (SELECT FROM task_queue.task WHERE queue = name) LOOP
-		PERFORM pg_sleep(0.02);
-	END LOOP;
-	PERFORM pg_current_xact_id();
-END
-$$;
-
 -- Enqueue one task after the other on an idle server: when the call began, when the commit began.
 CREATE TABLE enqueued (id bigint, called timestamptz, committing timestamptz);
 CREATE PROCEDURE enqueue_slowly(n bigint) LANGUAGE plpgsql AS $$
