@@ -27,6 +27,7 @@
 #include "handler/registry.h"
 #include "run/cancel.h"
 #include "shmem/claims.h"
+#include "store/dag.h"
 #include "store/history.h"
 #include "store/option.h"
 #include "store/queue.h"
@@ -52,6 +53,9 @@ tq_cancel(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("cancel()");
 	tq_access_find_task(task_id, caller, &outcome);
+	/* The end of a waiting step takes its DAG's lock, which goes before the task's row. */
+	if (outcome.live && outcome.has_dag && !tq_claim_find(task_id, NULL))
+		tq_dag_lock(outcome.dag_key, true);
 	PG_RETURN_BOOL(outcome.live &&
 				   tq_cancel_task(task_id, tq_arg_text(fcinfo, 1), caller));
 }
