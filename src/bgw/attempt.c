@@ -36,7 +36,6 @@
 #include "shmem/claims.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
-#include "store/leaf.h"
 #include "store/task.h"
 
 #define RECORD_TRIES		3
@@ -356,7 +355,6 @@ tq_execution_run(TqWork *execution)
 			break;
 		}
 		tq_task_forget_kept();
-		tq_leaf_forget_collected();
 		if (execution->gave_up && !execution->claimed)
 			break;
 		if (execution->batch != NULL)

@@ -55,7 +55,7 @@ tq_batch_execute(TqWork *execution, int batch_size)
 {
 	execution->batch = palloc(batch_size * sizeof(TqReadyKey));
 	tq_task_keep_open();
-	tq_leaf_collect();
+	(void) tq_leaf_collect();
 	while (execution->nbatch < batch_size - 1)
 	{
 		TqReadyKey	key;

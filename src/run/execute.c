@@ -23,6 +23,7 @@
 #include "shmem/claims.h"
 #include "shmem/slots.h"
 #include "store/lane.h"
+#include "store/leaf.h"
 
 TqRun	   *tq_current_run = NULL;
 
@@ -189,6 +190,7 @@ Jsonb *
 tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 {
 	Jsonb	   *result;
+	bool		collecting = tq_leaf_pause();
 
 	run->phase = TQ_RUN_CALL;
 	run->attempt.called = true;
@@ -206,6 +208,7 @@ tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 	run->phase = TQ_RUN_RECORD;
 	if (run->interrupt != TQ_INTERRUPT_NONE)
 		QueryCancelPending = false;
+	tq_leaf_resume(collecting);
 	return result;
 }
 

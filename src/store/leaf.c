@@ -69,12 +69,6 @@ forget_leaf(Datum arg, Oid relid)
 	}
 }
 
-void
-tq_leaf_init(void)
-{
-	CacheRegisterRelcacheCallback(forget_leaf, (Datum) 0);
-}
-
 /* The partition for a key, InvalidOid if there is none. */
 static Oid
 find_partition(Relation parent, TimestampTz key, bool *is_default)
@@ -306,11 +300,13 @@ add_pending(Relation rel, int ncolumns, Datum *values, bool *nulls)
 	pending[npending++] = slot;
 }
 
-void
+bool
 tq_leaf_collect(void)
 {
+	if (collecting || npending > 0)
+		return false;
 	collecting = true;
-	npending = 0;
+	return true;
 }
 
 void
@@ -321,11 +317,42 @@ tq_leaf_insert_collected(void)
 		insert_pending();
 }
 
+bool
+tq_leaf_pause(void)
+{
+	bool		was_collecting = collecting;
+
+	collecting = false;
+	return was_collecting;
+}
+
 void
-tq_leaf_forget_collected(void)
+tq_leaf_resume(bool was_collecting)
+{
+	collecting = was_collecting;
+}
+
+static void
+forget_collected(void)
 {
 	collecting = false;
 	npending = 0;
+}
+
+static void
+at_xact_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT)
+		forget_collected();
+}
+
+/* While collecting is paused, it is user code that aborts. */
+static void
+at_subxact_end(SubXactEvent event, SubTransactionId mySubid,
+			   SubTransactionId parentSubid, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB && collecting)
+		forget_collected();
 }
 
 /*
@@ -356,4 +383,12 @@ tq_leaf_insert(const char *parent, TimestampTz key, int ncolumns,
 		table_close(rel, NoLock);
 	table_close(root, NoLock);
 	return entry != NULL;
+}
+
+void
+tq_leaf_init(void)
+{
+	CacheRegisterRelcacheCallback(forget_leaf, (Datum) 0);
+	RegisterXactCallback(at_xact_end, NULL);
+	RegisterSubXactCallback(at_subxact_end, NULL);
 }

@@ -23,11 +23,16 @@ extern bool tq_leaf_insert(const char *parent, TimestampTz key, int ncolumns,
 
 /*
  * Between collect and insert_collected such rows are gathered and inserted
- * together; nobody can read them before.  After an abort: forget them.
+ * together; nobody can read them before.  They are in the memory context that
+ * was current when they came.  An abort forgets them.  False: somebody collects
+ * already.
  */
-extern void tq_leaf_collect(void);
+extern bool tq_leaf_collect(void);
 extern void tq_leaf_insert_collected(void);
-extern void tq_leaf_forget_collected(void);
+
+/* While user code runs it must see what it has written; pause tells whether rows were collected. */
+extern bool tq_leaf_pause(void);
+extern void tq_leaf_resume(bool collecting);
 
 extern void tq_leaf_init(void);
 

@@ -284,6 +284,25 @@ tq_task_lock(int64 task_id, TqLockWait wait, TqTask **task)
 	return with_row(task_id, lock_row, &wait, task);
 }
 
+static TqLockResult
+delete_found(Relation rel, TqTask *found, TqTask **task)
+{
+	TqLockResult result = tq_task_delete_now(rel, found->tuple);
+
+	if (result != TQ_LOCKED)
+		return result;
+	note_locked(found);
+	found->taken = true;
+	*task = found;
+	return TQ_LOCKED;
+}
+
+TqLockResult
+tq_task_delete_slot(Relation rel, TupleTableSlot *slot, TqTask **task)
+{
+	return delete_found(rel, task_from_slot(slot), task);
+}
+
 typedef struct Taking
 {
 	bool		(*ends_here) (const TqTask *task, void *arg);
@@ -296,17 +315,10 @@ take_row(Relation rel, TupleTableSlot *slot, void *arg, TqTask **task)
 	Taking	   *taking = arg;
 	TqLockWait	wait = TQ_LOCK_SKIP;
 	TqTask	   *found = task_from_slot(slot);
-	TqLockResult result;
 
 	if (!taking->ends_here(found, taking->arg))
 		return lock_row(rel, slot, &wait, task);
-	result = tq_task_delete_now(rel, found->tuple);
-	if (result != TQ_LOCKED)
-		return result;
-	note_locked(found);
-	found->taken = true;
-	*task = found;
-	return TQ_LOCKED;
+	return delete_found(rel, found, task);
 }
 
 TqLockResult

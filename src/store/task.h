@@ -123,6 +123,14 @@ extern void tq_task_lock_many(const int64 *ids, int n, TqLockWait wait, TqTask *
 							  TqLockResult *results);
 
 /*
+ * Delete those at once of which may_delete(i) says that nobody else can change
+ * them and that this transaction will write their end, as tq_task_take() does;
+ * lock the others, and those that somebody has locked, waiting for them.
+ */
+extern void tq_task_take_many(const int64 *ids, int n, bool (*may_delete) (int i, void *arg), void *arg,
+							  TqTask **tasks, TqLockResult *results);
+
+/*
  * Lock a row, and delete it at once if ends_here() says that this transaction
  * will write its end: that saves locking it first.  tq_task_delete() then has
  * nothing to do, and putting the task back to waiting inserts it anew; whoever

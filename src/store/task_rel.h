@@ -36,6 +36,9 @@ extern TqLockResult tq_task_lock_slot(Relation rel, TupleTableSlot *slot,
 									  Snapshot snapshot, TqLockWait wait);
 extern TqTask *tq_task_from_locked_slot(TupleTableSlot *slot);
 
+/* Delete the row in the slot without waiting for anybody, and load it. */
+extern TqLockResult tq_task_delete_slot(Relation rel, TupleTableSlot *slot, TqTask **task);
+
 /* Change columns of a locked row; values and nulls are those of the whole row. */
 extern HeapTuple tq_task_update_tuple(HeapTuple tuple, Datum *values, bool *nulls,
 									  bool *changed);
