@@ -10,11 +10,27 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "pgstat.h"
+
 #include "base/clock.h"
 #include "shmem/poison.h"
 
 #define CRASHES_IN_A_ROW	3
 #define IN_A_ROW_SECONDS	3600
+
+/* Base backups leave that folder out, so a copy charges nobody. */
+#define VERDICT_FILE	PG_STAT_TMP_DIR "/task_queue.verdict"
+
+/* A file of another build is of no use. */
+typedef struct VerdictHeader
+{
+	char		version[32];
+	uint32		slot_size;
+	uint32		count;
+} VerdictHeader;
 
 /*
  * LogChildExit() says how a child ended; the message may be translated, but
@@ -118,4 +134,62 @@ tq_poison_judge(TqSlot *slot, const TqWitness *witness, int unmarked, TqSuspect 
 		return true;
 	}
 	return false;
+}
+
+static void
+fill_header(VerdictHeader *header, int count)
+{
+	memset(header, 0, sizeof(VerdictHeader));
+	strlcpy(header->version, TQ_VERSION "/" PG_VERSION, sizeof(header->version));
+	header->slot_size = sizeof(TqSlot);
+	header->count = count;
+}
+
+void
+tq_poison_save(const TqSlot *slots, int nslots)
+{
+	VerdictHeader header;
+	int			count = 0;
+	int			fd;
+	bool		ok;
+
+	for (int i = 0; i < nslots; i++)
+		count += slots[i].state == TQ_SLOT_DEAD && slots[i].guilty;
+	if (count == 0)
+		return;
+	fd = open(VERDICT_FILE, O_WRONLY | O_CREAT | O_TRUNC, S_IRUSR | S_IWUSR);
+	if (fd < 0)
+		return;
+	fill_header(&header, count);
+	ok = write(fd, &header, sizeof(header)) == sizeof(header);
+	for (int i = 0; i < nslots && ok; i++)
+	{
+		if (slots[i].state == TQ_SLOT_DEAD && slots[i].guilty)
+			ok = write(fd, &slots[i], sizeof(TqSlot)) == sizeof(TqSlot);
+	}
+	close(fd);
+	if (!ok)
+		unlink(VERDICT_FILE);
+}
+
+void
+tq_poison_load(TqSlot *slots, int nslots)
+{
+	VerdictHeader header;
+	VerdictHeader expected;
+	int			fd = open(VERDICT_FILE, O_RDONLY);
+
+	if (fd < 0)
+		return;
+	if (read(fd, &header, sizeof(header)) == sizeof(header))
+	{
+		fill_header(&expected, header.count);
+		for (int i = 0; i < Min(header.count, nslots) && memcmp(&header, &expected, sizeof(header)) == 0; i++)
+		{
+			if (read(fd, &slots[i], sizeof(TqSlot)) != sizeof(TqSlot))
+				memset(&slots[i], 0, sizeof(TqSlot));
+		}
+	}
+	close(fd);
+	unlink(VERDICT_FILE);
 }

@@ -42,4 +42,11 @@ extern void tq_poison_witness(TqWitness *witness, const ErrorData *edata);
 /* Postmaster, after a crash: whether the slot's task is to be charged; sets slot->death. */
 extern bool tq_poison_judge(TqSlot *slot, const TqWitness *witness, int unmarked, TqSuspect *suspects);
 
+/*
+ * Postmaster, where restart_after_crash is off: the slots to be charged go to a
+ * file that the next start reads and removes.  Trouble with it is ignored.
+ */
+extern void tq_poison_save(const TqSlot *slots, int nslots);
+extern void tq_poison_load(TqSlot *slots, int nslots);
+
 #endif

@@ -39,6 +39,50 @@ static Memory *memory = NULL;
 static TqSlot *slots = NULL;
 static int	nslots = 0;
 
+/* How many workers were running a task and were not told to quit. */
+static int
+count_unmarked(void)
+{
+	int			n = 0;
+
+	for (int i = 0; i < nslots; i++)
+	{
+		if (slots[i].state == TQ_SLOT_BUSY && !slots[i].stopped)
+			n++;
+	}
+	return n;
+}
+
+/* After a crash: those that ran a task are dead, and to blame or not. */
+static void
+judge(void)
+{
+	int			unmarked = count_unmarked();
+
+	for (int i = 0; i < nslots; i++)
+	{
+		TqSlot	   *slot = &slots[i];
+
+		if (slot->state != TQ_SLOT_BUSY)
+			continue;
+		slot->guilty = tq_poison_judge(slot, &memory->witness, unmarked, memory->suspects);
+		slot->stopped = true;
+		slot->terminated = false;
+		slot->state = TQ_SLOT_DEAD;
+	}
+	memory->witness.pid = 0;
+}
+
+/* Where the postmaster leaves after a crash, the next one has to charge the guilty. */
+static void
+leave(int code, Datum arg)
+{
+	if (code == 0)
+		return;
+	judge();
+	tq_poison_save(slots, nslots);
+}
+
 /* Mapped once; forked children inherit the mapping at the same address. */
 void
 tq_slots_map(void)
@@ -54,20 +98,10 @@ tq_slots_map(void)
 				 errmsg("could not map shared memory for task_queue workers: %m")));
 	memset(memory, 0, size);
 	slots = memory->slots;
-}
-
-/* How many workers were running a task and were not told to quit. */
-static int
-count_unmarked(void)
-{
-	int			n = 0;
-
-	for (int i = 0; i < nslots; i++)
-	{
-		if (slots[i].state == TQ_SLOT_BUSY && !slots[i].stopped)
-			n++;
-	}
-	return n;
+	if (!IsPostmasterEnvironment)
+		return;
+	tq_poison_load(slots, nslots);
+	on_proc_exit(leave, (Datum) 0);
 }
 
 /*
@@ -78,26 +112,17 @@ count_unmarked(void)
 void
 tq_slots_restart(void)
 {
-	int			unmarked = count_unmarked();
-
+	judge();
 	for (int i = 0; i < nslots; i++)
 	{
 		TqSlot	   *slot = &slots[i];
 
 		SpinLockInit(&slot->mutex);
-		if (slot->state == TQ_SLOT_BUSY)
-		{
-			slot->guilty = tq_poison_judge(slot, &memory->witness, unmarked, memory->suspects);
-			slot->stopped = true;
-			slot->terminated = false;
-			slot->state = TQ_SLOT_DEAD;
-		}
-		else if (slot->state != TQ_SLOT_DEAD)
+		if (slot->state != TQ_SLOT_DEAD)
 			slot->state = TQ_SLOT_FREE;
 		slot->pid = 0;
 		slot->latch = NULL;
 	}
-	memory->witness.pid = 0;
 }
 
 void

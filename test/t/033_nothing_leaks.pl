@@ -49,16 +49,26 @@ CREATE FUNCTION rolls_dice() RETURNS float8 LANGUAGE sql AS $$ SELECT random() $
 SELECT task_queue.register_handler(p.oid::regprocedure) FROM pg_proc AS p WHERE pronamespace = 'public'::regnamespace;
 SQL
 
-sub run_as
+# Runs tasks one after the other: role, handler, command.
+sub run_all
 {
-	my ($role, $handler, $command) = @_;
-	my $args = defined $command ? "jsonb_build_array(\$\$$command\$\$)" : "'[]'";
-	my $answer = sql($node, <<"END");
+	my $script = '';
+	for my $task (@_)
+	{
+		my ($role, $handler, $command) = @$task;
+		my $args = defined $command ? "jsonb_build_array(\$\$$command\$\$)" : "'[]'";
+		$script .= <<"END";
 SET ROLE $role;
 SELECT task_queue.enqueue('public.$handler', $args, retry_policy => task_queue.no_retry_policy()) AS id \\gset
 SELECT :id, state FROM task_queue.wait(:id, '1 min');
 END
-	return $answer =~ /^(\d+)/ ? $1 : 0;
+	}
+	return map { (split /\|/)[0] } split /\n/, sql($node, $script);
+}
+
+sub run_as
+{
+	return (run_all([@_]))[0];
 }
 
 sub outcome
@@ -94,11 +104,10 @@ for my $command (@leaves)
 {
 	for my $handler ('runs', 'proc_runs', 'proc_runs_and_fails')
 	{
-		my $id = run_as('app', $handler, $command);
+		my ($id, $after) = run_all([ 'app', $handler, $command ], [ 'other', 'looks' ]);
 		my $expected = $handler =~ /fails/ ? 'failed P0001' : 'done';
-		my $after = run_as('other', 'looks');
-		my $seen = sql($node, "SELECT t.result($after)");
-		is(outcome($id) . '; ' . outcome($after) . '; ' . ($seen eq $clean ? 'clean' : $seen), "$expected; done; clean", "$handler: $command");
+		my ($outcome, $seen) = split /; /, sql($node, "SELECT concat_ws(' ', t.state($id), (t.error($id)).sqlstate) || '; ' || t.result($after)"), 2;
+		is("$outcome; " . ($seen eq $clean ? 'clean' : $seen), "$expected; clean", "$handler: $command");
 	}
 }
 
@@ -112,8 +121,7 @@ for my $case (
 	my ($command, $state) = @$case;
 	for my $handler ('runs', 'proc_runs')
 	{
-		my $id = run_as('app', $handler, $command);
-		my $after = run_as('other', 'looks');
+		my ($id, $after) = run_all([ 'app', $handler, $command ], [ 'other', 'looks' ]);
 		is(outcome($id) . '; ' . (sql($node, "SELECT t.result($after)") eq $clean ? 'clean' : 'changed'), "failed $state; clean", "$handler: $command is refused");
 	}
 }
