@@ -23,6 +23,7 @@
 #include "run/inline.h"
 #include "run/serve.h"
 #include "shmem/claims.h"
+#include "shmem/ready.h"
 #include "shmem/xact.h"
 
 typedef struct Drain
@@ -34,6 +35,10 @@ typedef struct Drain
 	int			nexcluded;
 	int			excluded_size;
 	MemoryContext context;		/* of the above */
+	bool		has_from;
+	TqReadyKey	from;			/* there is nothing to be found before that, */
+	bool		made_ready;		/* because what was made ready meanwhile is known */
+	TqReadyKey	lowest;			/* of that */
 } Drain;
 
 typedef struct Execution
@@ -60,7 +65,7 @@ exclude(Drain *drain, int64 task_id)
 }
 
 static void
-lock_first(Execution *execution)
+lock_from(Execution *execution, const TqReadyKey *from)
 {
 	Drain	   *drain = execution->drain;
 	TqTaskFilter filter = {
@@ -68,12 +73,52 @@ lock_first(Execution *execution)
 		.excluded = drain->excluded,
 		.nexcluded = drain->nexcluded,
 		.this_transaction = drain->options->this_transaction,
+		.from = from,
 		.caller = drain->caller
 	};
 
 	if (tq_task_lock_next(drain->served->lanes, drain->served->count, &filter, 1,
 						  &execution->task) == 0)
 		execution->task = NULL;
+}
+
+static void
+look_at_made_ready(Drain *drain)
+{
+	TqReadyKey	key;
+
+	if (!tq_xact_take_lowest_ready(&key))
+		return;
+	if (!drain->made_ready || tq_ready_key_is_lower(&key, &drain->lowest))
+		drain->lowest = key;
+	drain->made_ready = true;
+	if (drain->has_from && tq_ready_key_is_lower(&key, &drain->from))
+		drain->from = key;
+}
+
+/*
+ * The rows of tasks that were executed stay where they are until the caller's
+ * transaction ends, so the search goes on from the last one, or each would
+ * walk over all before it.  What others have committed behind, or what is
+ * served again, is found when there is nothing else.
+ */
+static void
+lock_first(Execution *execution)
+{
+	Drain	   *drain = execution->drain;
+
+	look_at_made_ready(drain);
+	if (drain->has_from)
+		lock_from(execution, &drain->from);
+	if (execution->task == NULL)
+		lock_from(execution, NULL);
+	if (execution->task != NULL)
+	{
+		drain->from.priority = execution->task->priority;
+		drain->from.run_at = execution->task->run_at;
+		drain->from.task_id = execution->task->task_id;
+	}
+	drain->has_from = execution->task != NULL;
 }
 
 /* Raised to roll back the row lock of a task that cannot be claimed. */
@@ -243,6 +288,10 @@ tq_drain(const TqDrainOptions *options, TqDrainReport report, void *arg)
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
+	/* For a drain() whose handler called this one. */
+	look_at_made_ready(&drain);
+	if (drain.made_ready)
+		tq_xact_remember_ready(&drain.lowest);
 	return executions;
 }
 

@@ -30,6 +30,16 @@ typedef struct TqReadyKey
 	int64		task_id;
 } TqReadyKey;
 
+static inline bool
+tq_ready_key_is_lower(const TqReadyKey *a, const TqReadyKey *b)
+{
+	if (a->priority != b->priority)
+		return a->priority < b->priority;
+	if (a->run_at != b->run_at)
+		return a->run_at < b->run_at;
+	return a->task_id < b->task_id;
+}
+
 typedef enum TqPopResult
 {
 	TQ_POP_GOT,

@@ -78,6 +78,10 @@ typedef struct XactNotes
 static XactNotes notes;
 static bool any_notes = false;
 
+/* See tq_xact_take_lowest_ready(). */
+static TqReadyKey lowest_ready;
+static bool any_lowest = false;
+
 static void
 forget_all(void)
 {
@@ -118,16 +122,6 @@ set_key(Note *note, int32 priority, TimestampTz run_at, int64 task_id)
 	note->key.task_id = task_id;
 }
 
-static bool
-is_lower(const TqReadyKey *a, const TqReadyKey *b)
-{
-	if (a->priority != b->priority)
-		return a->priority < b->priority;
-	if (a->run_at != b->run_at)
-		return a->run_at < b->run_at;
-	return a->task_id < b->task_id;
-}
-
 /* Remember only the lowest key of the lane. */
 static void
 note_range(int64 lane, const TqReadyKey *key)
@@ -138,7 +132,7 @@ note_range(int64 lane, const TqReadyKey *key)
 	{
 		if (list->notes[i].id == lane)
 		{
-			if (is_lower(key, &list->notes[i].key))
+			if (tq_ready_key_is_lower(key, &list->notes[i].key))
 				list->notes[i].key = *key;
 			return;
 		}
@@ -147,20 +141,35 @@ note_range(int64 lane, const TqReadyKey *key)
 }
 
 void
+tq_xact_remember_ready(const TqReadyKey *key)
+{
+	if (!any_lowest || tq_ready_key_is_lower(key, &lowest_ready))
+		lowest_ready = *key;
+	any_lowest = true;
+}
+
+bool
+tq_xact_take_lowest_ready(TqReadyKey *key)
+{
+	bool		any = any_lowest;
+
+	*key = lowest_ready;
+	any_lowest = false;
+	return any;
+}
+
+void
 tq_xact_note_ready(int64 lane, int32 priority, TimestampTz run_at, int64 task_id)
 {
-	int			room = tq_ready_capacity / 4;
+	TqReadyKey	key = {priority, run_at, task_id};
 
+	tq_xact_remember_ready(&key);
 	if (!tq_shmem_available())
 		return;
-	if (notes.ready.count < room)
-		set_key(add_note(&notes.ready, lane), priority, run_at, task_id);
+	if (notes.ready.count < tq_ready_capacity / 4)
+		add_note(&notes.ready, lane)->key = key;
 	else
-	{
-		TqReadyKey	key = {priority, run_at, task_id};
-
 		note_range(lane, &key);
-	}
 }
 
 bool

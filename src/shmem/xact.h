@@ -21,8 +21,18 @@
 
 #include "datatype/timestamp.h"
 
+#include "shmem/ready.h"
+
 /* A row became ready. */
 extern void tq_xact_note_ready(int64 lane, int32 priority, TimestampTz run_at, int64 task_id);
+
+/*
+ * The lowest key that this backend has noted as ready since it last asked,
+ * undone or not; false: none.  For who reads the table in order and wants to
+ * go on from where he is.  Who asks may give the answer back for others.
+ */
+extern bool tq_xact_take_lowest_ready(TqReadyKey *key);
+extern void tq_xact_remember_ready(const TqReadyKey *key);
 
 /* Are there rows that this transaction made ready, which the ready index will know at its commit? */
 extern bool tq_xact_made_ready(void);

@@ -19,6 +19,7 @@
 #include "utils/timestamp.h"
 
 #include "policy/state.h"
+#include "shmem/ready.h"
 
 /* The columns of table task, in order (attribute numbers). */
 typedef enum TqTaskColumn
@@ -159,6 +160,7 @@ typedef struct TqTaskFilter
 	const int64 *excluded;		/* ids to leave alone */
 	int			nexcluded;
 	bool		this_transaction;	/* only rows written by the current transaction */
+	const TqReadyKey *from;		/* only ready tasks from this key on; NULL: all */
 	Oid			caller;				/* only tasks of roles that this one may become */
 } TqTaskFilter;
 

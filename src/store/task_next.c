@@ -181,15 +181,43 @@ advance(Search *search, Source *source)
 }
 
 static void
+init_member(ScanKey key, AttrNumber column, RegProcedure comparison, Datum value, bool last)
+{
+	memset(key, 0, sizeof(ScanKeyData));
+	key->sk_flags = SK_ROW_MEMBER | (last ? SK_ROW_END : 0);
+	key->sk_attno = column;
+	key->sk_strategy = BTGreaterEqualStrategyNumber;
+	fmgr_info(comparison, &key->sk_func);
+	key->sk_argument = value;
+}
+
+/* (priority, run_at, task_id) >= from */
+static void
+init_from(ScanKey key, ScanKey members, const TqReadyKey *from)
+{
+	init_member(&members[0], 2, F_BTINT4CMP, Int32GetDatum(from->priority), false);
+	init_member(&members[1], 3, F_TIMESTAMPTZ_CMP, TimestampTzGetDatum(from->run_at), false);
+	init_member(&members[2], 4, F_BTINT8CMP, Int64GetDatum(from->task_id), true);
+	memset(key, 0, sizeof(ScanKeyData));
+	key->sk_flags = SK_ROW_HEADER;
+	key->sk_attno = 2;
+	key->sk_strategy = BTGreaterEqualStrategyNumber;
+	key->sk_argument = PointerGetDatum(members);
+}
+
+static void
 open_lane(Search *search, int64 lane)
 {
 	Source	   *source = &search->sources[search->nsources++];
-	ScanKeyData key;
+	ScanKeyData keys[2];
+	int			nkeys = 1;
 
 	source->slot = table_slot_create(search->rel, NULL);
-	source->scan = TQ_INDEX_BEGINSCAN(search->rel, search->index, search->snapshot, 1);
-	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(lane));
-	index_rescan(source->scan, &key, 1, NULL, 0);
+	ScanKeyInit(&keys[0], 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(lane));
+	if (search->filter->from != NULL)
+		init_from(&keys[nkeys++], palloc(3 * sizeof(ScanKeyData)), search->filter->from);
+	source->scan = TQ_INDEX_BEGINSCAN(search->rel, search->index, search->snapshot, nkeys);
+	index_rescan(source->scan, keys, nkeys, NULL, 0);
 	advance(search, source);
 }
 

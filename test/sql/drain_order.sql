@@ -1,0 +1,73 @@
+-- drain() runs in order what is there and what comes while it runs, and is not slower for what it has run already.
+SET search_path = task_queue, public;
+SET task_queue.execution = manual;
+CREATE SCHEMA tq_order;
+CREATE TABLE tq_order.seen (n serial, what text);
+CREATE FUNCTION tq_order.note(what text) RETURNS void LANGUAGE sql AS 'INSERT INTO tq_order.seen (what) VALUES (what)';
+-- children that come before and after what waits, by priority and by time
+CREATE FUNCTION tq_order.parent(what text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM tq_order.note(what);
+	PERFORM task_queue.enqueue('tq_order.note', jsonb_build_array(what || ': last'), priority => 9);
+	PERFORM task_queue.enqueue('tq_order.note', jsonb_build_array(what || ': first'), priority => -9);
+	PERFORM task_queue.enqueue('tq_order.note', jsonb_build_array(what || ': old'), run_at => '2000-01-01');
+	PERFORM task_queue.enqueue('tq_order.note', jsonb_build_array(what || ': targeted'), priority => -8, target => 'worker:db/inline');
+END $$;
+CREATE FUNCTION tq_order.drains(what text) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM tq_order.note(what);
+	PERFORM task_queue.enqueue('tq_order.note', jsonb_build_array(what || ': for the outer one'), queue => 'tq_order', priority => -5);
+	PERFORM task_queue.enqueue('tq_order.note', jsonb_build_array(what || ': for the inner one'));
+	RETURN (SELECT count(*) FROM task_queue.drain('default', max_tasks => 1));
+END $$;
+CREATE FUNCTION tq_order.resumes(what text) RETURNS void LANGUAGE sql AS $$ SELECT tq_order.note(what), task_queue.resume_queue('tq_order') $$;
+CREATE FUNCTION tq_order.fails(what text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM nextval('tq_order.tries');
+	IF currval('tq_order.tries') < 3 THEN RAISE EXCEPTION 'again'; END IF;
+	PERFORM tq_order.note(what);
+END $$;
+CREATE SEQUENCE tq_order.tries;
+SELECT register_handler(f) FROM unnest('{note,parent,drains,resumes,fails}'::text[]) AS n, LATERAL (SELECT ('tq_order.' || n || '(text)')::regprocedure AS f) AS f;
+SELECT create_queue('tq_order');
+
+SELECT count(enqueue('tq_order.note', jsonb_build_array(w))) FROM unnest('{a,b,c}'::text[]) AS w;
+SELECT count(enqueue('tq_order.parent', '["parent 1"]')), count(enqueue('tq_order.parent', '["parent 2"]', priority => 1));
+SELECT count(enqueue('tq_order.note', '["d"]')), count(enqueue('tq_order.note', '["e"]', priority => 5));
+SELECT count(*) FROM drain();
+SELECT string_agg(what, ', ' ORDER BY n) FROM tq_order.seen;
+TRUNCATE tq_order.seen;
+
+SELECT count(enqueue('tq_order.drains', '["outer"]')), count(enqueue('tq_order.note', '["z"]'));
+SELECT count(*) FROM drain();
+SELECT string_agg(what, ', ' ORDER BY n) FROM tq_order.seen;
+TRUNCATE tq_order.seen;
+
+-- what is behind, because it could not be served, is found at the end
+SELECT pause_queue('tq_order');
+SELECT count(enqueue('tq_order.note', '["was paused"]', queue => 'tq_order', priority => -7));
+SELECT count(enqueue('tq_order.note', '["x"]')), count(enqueue('tq_order.resumes', '["resumes"]')), count(enqueue('tq_order.note', '["y"]'));
+SELECT count(*) FROM drain();
+SELECT string_agg(what, ', ' ORDER BY what) FROM tq_order.seen;
+TRUNCATE tq_order.seen;
+
+-- retried at once: behind what waits already
+SELECT count(enqueue('tq_order.fails', '["third time"]', retry_policy => retry_policy('0'))), count(enqueue('tq_order.note', '["x"]'));
+SELECT count(*) FROM drain();
+SELECT string_agg(what, ', ' ORDER BY n) FROM tq_order.seen;
+TRUNCATE tq_order.seen;
+
+-- many in one transaction
+BEGIN;
+SELECT count(*) FROM enqueue_many('tq_order.note', array_fill('["n"]'::jsonb, ARRAY[5000]));
+SELECT count(*) FROM drain(max_tasks => 3000);
+SELECT count(*) FROM drain();
+SELECT count(*) FROM drain();
+ROLLBACK;
+
+DELETE FROM history;
+DELETE FROM attempt;
+SET client_min_messages = warning;
+SELECT count(unregister_handler('tq_order.' || n)) FROM unnest('{note,parent,drains,resumes,fails}'::text[]) AS n;
+SELECT drop_queue('tq_order');
+DROP SCHEMA tq_order CASCADE;
