@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "api/arg.h"
+#include "api/params.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -142,37 +143,6 @@ tq_canonical_name(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(tq_handler_canonical_name(function)));
 }
 
-static Datum
-names_array(const TqSignature *signature)
-{
-	int			n = signature->nparams;
-	Datum	   *values = palloc0(Max(1, n) * sizeof(Datum));
-	bool	   *nulls = palloc(Max(1, n) * sizeof(bool));
-	int			lower = 1;
-
-	if (n == 0)
-		return PointerGetDatum(construct_empty_array(TEXTOID));
-	for (int i = 0; i < n; i++)
-	{
-		nulls[i] = signature->params[i].name == NULL;
-		if (!nulls[i])
-			values[i] = CStringGetTextDatum(signature->params[i].name);
-	}
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower,
-											  TEXTOID, -1, false, TYPALIGN_INT));
-}
-
-static Datum
-types_array(const TqSignature *signature)
-{
-	Datum	   *values = palloc(Max(1, signature->nparams) * sizeof(Datum));
-
-	for (int i = 0; i < signature->nparams; i++)
-		values[i] = ObjectIdGetDatum(signature->params[i].type);
-	return PointerGetDatum(construct_array(values, signature->nparams, REGTYPEOID,
-										   sizeof(Oid), true, TYPALIGN_INT));
-}
-
 Datum
 tq_describe(PG_FUNCTION_ARGS)
 {
@@ -186,8 +156,8 @@ tq_describe(PG_FUNCTION_ARGS)
 	values[0] = CStringGetTextDatum(tq_handler_canonical_name(function));
 	values[1] = CStringGetTextDatum(signature->kind == TQ_HANDLER_PROCEDURE ?
 									"procedure" : "function");
-	values[2] = names_array(signature);
-	values[3] = types_array(signature);
+	values[2] = tq_params_names(signature);
+	values[3] = tq_params_types(signature);
 	values[4] = Int32GetDatum(signature->required);
 	values[5] = BoolGetDatum(signature->has_result);
 	values[6] = ObjectIdGetDatum(signature->result_type);

@@ -11,15 +11,14 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "api/access.h"
+#include "api/params.h"
 #include "base/guc.h"
 #include "handler/registry.h"
 #include "shmem/databases.h"
@@ -42,33 +41,6 @@ tq_may_read(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(tq_access_may_read(GetUserId(), PG_GETARG_OID(0)));
 }
 
-static Datum
-param_types(const TqSignature *signature)
-{
-	Datum	   *types = palloc((signature->nparams + 1) * sizeof(Datum));
-
-	for (int i = 0; i < signature->nparams; i++)
-		types[i] = ObjectIdGetDatum(signature->params[i].type);
-	return PointerGetDatum(construct_array(types, signature->nparams, REGTYPEOID,
-										   sizeof(Oid), true, TYPALIGN_INT));
-}
-
-/* Unnamed parameters are empty strings, as in pg_proc. */
-static Datum
-param_names(const TqSignature *signature)
-{
-	Datum	   *names = palloc((signature->nparams + 1) * sizeof(Datum));
-
-	for (int i = 0; i < signature->nparams; i++)
-	{
-		const char *name = signature->params[i].name;
-
-		names[i] = CStringGetTextDatum(name ? name : "");
-	}
-	return PointerGetDatum(construct_array(names, signature->nparams, TEXTOID,
-										   -1, false, TYPALIGN_INT));
-}
-
 PG_FUNCTION_INFO_V1(tq_handler_signature);
 
 Datum
@@ -89,8 +61,8 @@ tq_handler_signature(PG_FUNCTION_ARGS)
 		nulls[0] = nulls[1] = (handler->kind == TQ_HANDLER_EXTERNAL);
 		nulls[2] = signature->any_args;
 		values[0] = ObjectIdGetDatum(signature->function);
-		values[1] = nulls[1] ? (Datum) 0 : param_names(signature);
-		values[2] = nulls[2] ? (Datum) 0 : param_types(signature);
+		values[1] = nulls[1] ? (Datum) 0 : tq_params_names(signature);
+		values[2] = nulls[2] ? (Datum) 0 : tq_params_types(signature);
 	}
 	if (handler != NULL)
 		tq_handler_unpin(handler);

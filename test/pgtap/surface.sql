@@ -202,5 +202,15 @@ SELECT is((SELECT boot_val FROM pg_settings WHERE name = 'task_queue.workers'), 
 SELECT isnt((SELECT boot_val FROM pg_settings WHERE name = s.name), NULL, format('%s exists', s.name))
 FROM unnest('{task_queue.idle_worker_timeout,task_queue.log_min_duration}'::text[]) AS s (name);
 
+-- The registry tells the same as describe() does.
+CREATE FUNCTION public.surface_unnamed(int, b text DEFAULT 'x') RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION public.surface_none() RETURNS void LANGUAGE sql AS '';
+SELECT count(register_handler(f)) FROM unnest('{public.surface_unnamed(int\,text),public.surface_none()}'::regprocedure[]) AS f;
+SELECT results_eq(
+	'SELECT name, kind, arg_names, arg_types FROM handlers WHERE name LIKE ''public.surface%'' ORDER BY name',
+	'SELECT d.name, d.kind, d.arg_names, d.arg_types FROM unnest(''{public.surface_none(),public.surface_unnamed(int\,text)}''::regprocedure[]) AS f, describe(f) AS d ORDER BY 1',
+	'handlers and describe() agree');
+SELECT is((SELECT arg_names FROM handlers WHERE name = 'public.surface_unnamed'), ARRAY[NULL, 'b'], 'a parameter without a name has none');
+
 SELECT * FROM finish();
 ROLLBACK;
