@@ -409,17 +409,6 @@ know_database(bool *has_scheduler)
 	return (database.flags & TQ_DATABASE_IS_COPY) == 0;
 }
 
-static bool
-has_limits(const TqServed *served)
-{
-	for (int i = 0; i < served->count; i++)
-	{
-		if (served->max_running[i] > 0)
-			return true;
-	}
-	return false;
-}
-
 /* One look; returns for how long to wait for another one at most. */
 static long
 look_once(Look *look, bool polling)
@@ -427,18 +416,15 @@ look_once(Look *look, bool polling)
 	bool		has_scheduler;
 	bool		known = know_database(&has_scheduler);
 
-	AcceptInvalidationMessages();
-	look->served = tq_offer_lanes(look->request);
-	look->handouts = palloc(look->request->max_tasks * sizeof(TqHandout));
+	look->served = tq_offer_lanes(look->request, polling && tq_shmem_available());
 	if (!known)
 		look->served->count = 0;
+	look->handouts = palloc(look->request->max_tasks * sizeof(TqHandout));
 	if (!tq_shmem_available())
 	{
 		look_in_table(look);
 		return TABLE_POLL_MS;
 	}
-	if (polling)
-		tq_poll_enter(look->served->lanes, look->served->count, has_limits(look->served));
 	if (!has_scheduler)
 		stand_in_for_scheduler(look);
 	look_in_memory(look);

@@ -51,8 +51,11 @@ typedef struct TqHandout
  */
 extern int	tq_dequeue(const TqDequeue *request, int64 wait_us, TqHandout **handouts);
 
-/* The lanes that may be handed out from: external handlers, queues that are not paused. */
-extern TqServed *tq_offer_lanes(const TqDequeue *request);
+/*
+ * The lanes that may be handed out from: external handlers, queues that are
+ * not paused.  polling: the backend is said to wait for them.
+ */
+extern TqServed *tq_offer_lanes(const TqDequeue *request, bool polling);
 
 /* What became of a locked task that was to be handed out. */
 typedef enum TqHandoutResult

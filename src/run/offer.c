@@ -7,7 +7,12 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+#include "utils/inval.h"
+
 #include "run/dequeue.h"
+#include "shmem/databases.h"
+#include "shmem/poll.h"
 #include "store/lane.h"
 #include "store/queue.h"
 
@@ -92,8 +97,38 @@ copy_external_lanes(int *n)
 	return copies;
 }
 
-TqServed *
-tq_offer_lanes(const TqDequeue *request)
+/*
+ * Bring the caches up to date; returns the number of changes that they know
+ * of.  A commit raises it, and wakes those who wait, before it sends its
+ * invalidation messages, so these alone could come too late.
+ */
+static uint32
+refresh(void)
+{
+	static uint32 known = 0;
+	uint32		epoch = tq_database_config_epoch(MyDatabaseId);
+
+	if (epoch == known)
+		AcceptInvalidationMessages();
+	else
+		InvalidateSystemCaches();
+	known = epoch;
+	return epoch;
+}
+
+static bool
+has_limits(const TqServed *served)
+{
+	for (int i = 0; i < served->count; i++)
+	{
+		if (served->max_running[i] > 0)
+			return true;
+	}
+	return false;
+}
+
+static TqServed *
+find_lanes(const TqDequeue *request)
 {
 	int			n;
 	TqLane	   *lanes = copy_external_lanes(&n);
@@ -113,5 +148,22 @@ tq_offer_lanes(const TqDequeue *request)
 		served->max_running[served->count] = max_running;
 		served->count++;
 	}
+	return served;
+}
+
+/* Whoever changes the configuration after the backend said what it waits for wakes it. */
+TqServed *
+tq_offer_lanes(const TqDequeue *request, bool polling)
+{
+	TqServed   *served;
+	uint32		epoch;
+
+	do
+	{
+		epoch = refresh();
+		served = find_lanes(request);
+		if (polling)
+			tq_poll_enter(served->lanes, served->count, has_limits(served));
+	} while (polling && epoch != tq_database_config_epoch(MyDatabaseId));
 	return served;
 }
