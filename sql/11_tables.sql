@@ -1,5 +1,7 @@
 -- Tables. Rows are the truth; shared memory is rebuilt from them. Nothing here is readable by users but through the views; only INSERT on
 -- the public columns of task is granted. The script inserts no row and makes no partition but the default ones, so that a dump restores.
+-- Views show everything in the database's collation, which can be compared with whatever a query has. So have the columns; but the keys of
+-- small tables are "C", which no new version of a library changes.
 
 -- A queue named 'default' exists without a row until it is altered.
 CREATE TABLE queue (
@@ -57,16 +59,16 @@ CREATE TABLE task (
 	gen int NOT NULL,					-- rises with every durable end of an ownership
 	enqueuer regrole NOT NULL,
 	state "char" NOT NULL CHECK (state IN ('r', 's', 'x')),	-- ready, scheduled, running (procedures; leases without shared memory)
-	handler text COLLATE "C" NOT NULL,
-	queue text COLLATE "C" NOT NULL,
+	handler text NOT NULL,
+	queue text NOT NULL,
 	args jsonb NOT NULL,
 	deadline timestamptz,
 	timeout interval,
 	retry_policy retry_policy,
-	target text COLLATE "C",
-	reply_to text COLLATE "C",
+	target text,
+	reply_to text,
 	trace_ctx jsonb,
-	labels text[] COLLATE "C",
+	labels text[],
 	unique_key text,
 	on_conflict text,
 	order_key text,
@@ -75,7 +77,7 @@ CREATE TABLE task (
 	step_no int,
 	fire_time timestamptz,					-- when its schedule fired
 	started_at timestamptz,					-- these five only while state is 'x'
-	worker text COLLATE "C",
+	worker text,
 	claimed_by regrole,
 	lease_token bigint,
 	lease_until timestamptz
@@ -97,20 +99,20 @@ CREATE TABLE history (
 	gen int NOT NULL,
 	enqueuer regrole NOT NULL,
 	state "char" NOT NULL CHECK (state IN ('d', 'f', 'c')),	-- done, failed, canceled
-	handler text COLLATE "C" NOT NULL,
-	queue text COLLATE "C" NOT NULL,
+	handler text NOT NULL,
+	queue text NOT NULL,
 	args jsonb NOT NULL,
 	result jsonb,
 	error task_error,
 	cancel_reason text,
-	worker text COLLATE "C",
+	worker text,
 	deadline timestamptz,
 	timeout interval,
 	retry_policy retry_policy,
-	target text COLLATE "C",
-	reply_to text COLLATE "C",
+	target text,
+	reply_to text,
 	trace_ctx jsonb,
-	labels text[] COLLATE "C",
+	labels text[],
 	unique_key text,
 	on_conflict text,
 	order_key text,
@@ -129,9 +131,9 @@ CREATE TABLE attempt (
 	started_at timestamptz,
 	finished_at timestamptz NOT NULL,
 	enqueuer regrole NOT NULL,
-	handler text COLLATE "C" NOT NULL,
-	queue text COLLATE "C" NOT NULL,
-	worker text COLLATE "C",
+	handler text NOT NULL,
+	queue text NOT NULL,
+	worker text,
 	error task_error NOT NULL
 ) PARTITION BY RANGE (expires_at);
 CREATE TABLE attempt_default PARTITION OF attempt DEFAULT;
@@ -165,14 +167,14 @@ CREATE TABLE meta (
 CREATE TABLE schedule (
 	name text COLLATE "C" PRIMARY KEY,
 	cron text NOT NULL,
-	handler text COLLATE "C" NOT NULL,
+	handler text NOT NULL,
 	args jsonb NOT NULL,
-	queue text COLLATE "C",
+	queue text,
 	priority int NOT NULL DEFAULT 0,
 	timeout interval,
 	retry_policy retry_policy,
-	target text COLLATE "C",
-	labels text[] COLLATE "C",
+	target text,
+	labels text[],
 	scheduled_by regrole NOT NULL,
 	job_id bigint NOT NULL,
 	last_run_at timestamptz,

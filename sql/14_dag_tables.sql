@@ -17,12 +17,12 @@ CREATE TABLE dag (
 	finished_at timestamptz,
 	expires_at timestamptz,
 	keep_us bigint,
-	dag_id text COLLATE "C" NOT NULL UNIQUE,
-	labels text[] COLLATE "C",
-	active_breakpoints text[] COLLATE "C",
+	dag_id text NOT NULL UNIQUE,
+	labels text[],
+	active_breakpoints text[],
 	retry_policy retry_policy,
 	trace_ctx jsonb,
-	reply_to text COLLATE "C",
+	reply_to text,
 	cancel_reason text
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.05,
 	autovacuum_vacuum_cost_delay = 0);
@@ -57,20 +57,20 @@ CREATE TABLE dag_step (
 	queued_at timestamptz,
 	started_at timestamptz,
 	finished_at timestamptz,
-	step_id text COLLATE "C" NOT NULL,
-	handler text COLLATE "C" NOT NULL,
-	queue text COLLATE "C" NOT NULL,
+	step_id text NOT NULL,
+	handler text NOT NULL,
+	queue text NOT NULL,
 	args jsonb NOT NULL,					-- references name steps by number
 	retry_policy retry_policy,
-	target text COLLATE "C",				-- of c and f: set when it is handed over
+	target text,				-- of c and f: set when it is handed over
 	needs int[],						-- dependencies: those whose failure skips it,
 	defaults int[],						-- required ones with a default,
 	optionals int[],					-- and those it only comes after
-	wait_for text[] COLLATE "C",
-	break_before text[] COLLATE "C",
-	break_after text[] COLLATE "C",
+	wait_for text[],
+	break_before text[],
+	break_after text[],
 	definition bytea NOT NULL,				-- digest of all arguments of step()
-	worker text COLLATE "C",
+	worker text,
 	result jsonb,
 	error_kind text,
 	error_message text,					-- of a canceled step: the reason
@@ -106,7 +106,7 @@ CREATE TABLE dag_counter (
 -- Signals: step_no 0 is the delivery, the others are the steps that wait for it.
 CREATE TABLE dag_signal (
 	dag_key bigint NOT NULL,
-	name text COLLATE "C" NOT NULL,
+	name text NOT NULL,
 	step_no int NOT NULL,
 	delivered_at timestamptz,
 	payload jsonb,

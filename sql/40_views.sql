@@ -23,7 +23,7 @@ SELECT t.task_id, t.handler, t.queue, t.state, t.priority, t.attempt,
 	NULL::jsonb AS result,
 	CASE WHEN task_queue._may_read(t.enqueuer) THEN t.labels END AS labels,
 	t.run_at, t.deadline, t.target, t.enqueued_at,
-	pg_catalog.pg_get_userbyid(t.enqueuer)::text AS enqueued_by,
+	pg_catalog.pg_get_userbyid(t.enqueuer)::text COLLATE pg_catalog."default" AS enqueued_by,
 	t.started_at, NULL::timestamptz AS finished_at, t.worker, t.lease_until,
 	NULL::text AS error_kind, NULL::text AS error_message, NULL::text AS cancel_reason,
 	d.dag_id, s.step_id,
@@ -39,7 +39,7 @@ SELECT h.task_id, h.handler, h.queue,
 	CASE WHEN task_queue._may_read(h.enqueuer) THEN h.result END,
 	CASE WHEN task_queue._may_read(h.enqueuer) THEN h.labels END,
 	h.run_at, h.deadline, h.target, h.enqueued_at,
-	pg_catalog.pg_get_userbyid(h.enqueuer)::text,
+	pg_catalog.pg_get_userbyid(h.enqueuer)::text COLLATE pg_catalog."default",
 	h.started_at, h.finished_at, h.worker, NULL::timestamptz,
 	(h.error).kind, (h.error).message, h.cancel_reason,
 	d.dag_id, s.step_id,
@@ -62,7 +62,7 @@ SELECT h.task_id, h.handler, h.queue,
 	END AS error,
 	(h.error).kind AS error_kind, (h.error).message AS error_message,
 	h.finished_at AS failed_at,
-	pg_catalog.pg_get_userbyid(h.enqueuer)::text AS enqueued_by,
+	pg_catalog.pg_get_userbyid(h.enqueuer)::text COLLATE pg_catalog."default" AS enqueued_by,
 	d.dag_id, s.step_id
 FROM task_queue.history AS h
 	LEFT JOIN task_queue.dag AS d ON d.dag_key = h.dag_key
@@ -85,7 +85,7 @@ COMMENT ON VIEW attempts IS
 'Every failed attempt that counted, also of tasks that succeeded later; kept as long as failed tasks of the queue.';
 
 CREATE VIEW queues WITH (security_barrier) AS
-SELECT q.name, q.paused,
+SELECT q.name COLLATE pg_catalog."default" AS name, q.paused,
 	COALESCE(l.ready, 0) AS ready, COALESCE(l.scheduled, 0) AS scheduled, COALESCE(l.running, 0) AS running,
 	COALESCE(f.failed, 0) AS failed,
 	pg_catalog.clock_timestamp() - l.ready_since AS oldest_ready_age,
@@ -115,13 +115,13 @@ COMMENT ON VIEW queues IS
 'Queues with the numbers of their ready, scheduled, running and failed tasks, and for how long the oldest ready one has been waiting. Counts are of the tasks that the reader sees in tasks.';
 
 CREATE VIEW handlers WITH (security_barrier) AS
-SELECT h.name,
+SELECT h.name COLLATE pg_catalog."default" AS name,
 	CASE h.kind WHEN 'f' THEN 'function' WHEN 'p' THEN 'procedure' ELSE 'external' END AS kind,
 	f.function,
-	(SELECT pg_catalog.array_agg(n.name ORDER BY n.alias_no)
+	(SELECT pg_catalog.array_agg(n.name COLLATE pg_catalog."default" ORDER BY n.alias_no)
 	 FROM task_queue.handler_name AS n
 	 WHERE n.handler_id = h.handler_id AND n.alias_no IS NOT NULL) AS aliases,
-	h.queue, h.retry_policy, h.timeout, h.keep_done, h.batch_size,
+	h.queue COLLATE pg_catalog."default" AS queue, h.retry_policy, h.timeout, h.keep_done, h.batch_size,
 	f.arg_names, f.arg_types
 FROM task_queue.handler AS h, task_queue._handler_signature(h.name) AS f;
 COMMENT ON VIEW handlers IS

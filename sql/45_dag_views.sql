@@ -7,7 +7,7 @@ SELECT e.dag_key, e.parent_no, e.child_no FROM task_queue.dag_edge AS e;
 COMMENT ON VIEW _dag_edges IS 'Internal: from steps to their direct dependents.';
 
 CREATE VIEW _dag_held_back AS
-SELECT e.dag_key, e.parent_no, pg_catalog.array_agg(c.step_id ORDER BY c.step_id) AS steps, pg_catalog.min(c.created_at) AS since
+SELECT e.dag_key, e.parent_no, pg_catalog.array_agg(c.step_id ORDER BY c.step_id COLLATE "C") AS steps, pg_catalog.min(c.created_at) AS since
 FROM task_queue._dag_edges AS e JOIN task_queue.dag_step AS c ON c.dag_key = e.dag_key AND c.step_no = e.child_no
 WHERE c.state = 'p'
 GROUP BY e.dag_key, e.parent_no;
@@ -47,9 +47,9 @@ SELECT d.dag_id, s.step_id, s.handler,
 		ELSE 'pending' END AS state,
 	s.optional,
 	ARRAY(SELECT p.step_id FROM pg_catalog.unnest(s.needs || s.defaults) AS u (step_no)
-		JOIN task_queue.dag_step AS p ON p.dag_key = s.dag_key AND p.step_no = u.step_no ORDER BY p.step_id) AS deps,
+		JOIN task_queue.dag_step AS p ON p.dag_key = s.dag_key AND p.step_no = u.step_no ORDER BY p.step_id COLLATE "C") AS deps,
 	ARRAY(SELECT p.step_id FROM pg_catalog.unnest(s.optionals) AS u (step_no)
-		JOIN task_queue.dag_step AS p ON p.dag_key = s.dag_key AND p.step_no = u.step_no ORDER BY p.step_id) AS optional_deps,
+		JOIN task_queue.dag_step AS p ON p.dag_key = s.dag_key AND p.step_no = u.step_no ORDER BY p.step_id COLLATE "C") AS optional_deps,
 	COALESCE(r.attempt, t.attempt, s.attempt) AS attempt,
 	COALESCE(r.worker, s.worker, (SELECT a.worker FROM task_queue.attempt AS a
 		WHERE a.task_id = t.task_id AND a.started_at >= s.queued_at ORDER BY a.attempt DESC LIMIT 1)) AS worker,
@@ -60,7 +60,7 @@ SELECT d.dag_id, s.step_id, s.handler,
 	CASE WHEN s.state = 'f' THEN s.error_message END AS error_message,
 	s.state IN ('n', 'p') AND d.state IN ('g', 'h') AS held,
 	CASE WHEN s.state IN ('n', 'p') THEN ARRAY(
-		SELECT b.reason COLLATE "C" FROM (
+		SELECT b.reason FROM (
 			SELECT CASE WHEN p.state = 'd' THEN 'after ' ELSE 'step ' END || p.step_id AS reason
 			FROM pg_catalog.unnest(s.needs || s.defaults || s.optionals) AS u (step_no)
 				JOIN task_queue.dag_step AS p ON p.dag_key = s.dag_key AND p.step_no = u.step_no
@@ -73,7 +73,7 @@ SELECT d.dag_id, s.step_id, s.handler,
 			SELECT 'before' WHERE s.stop_before = 'a'
 			UNION ALL
 			SELECT 'held' WHERE d.state IN ('g', 'h')
-		) AS b ORDER BY 1) END AS blocked_on,
+		) AS b ORDER BY b.reason COLLATE "C") END AS blocked_on,
 	COALESCE(t.task_id, s.task_id) AS task_id,
 	s.created_at
 FROM task_queue.dag AS d
@@ -90,12 +90,12 @@ SELECT d.dag_id, n.name, g.delivered_at IS NOT NULL AS delivered, g.delivered_at
 	ARRAY(SELECT s.step_id FROM task_queue.dag_signal AS w JOIN task_queue.dag_step AS s ON s.dag_key = w.dag_key AND s.step_no = w.step_no
 		WHERE w.dag_key = d.dag_key AND w.name = n.name AND w.step_no > 0
 			AND s.state IN ('n', 'p') AND g.delivered_at IS NULL AND d.state IN ('x', 'g', 'h')
-		ORDER BY s.step_id) AS waiting
+		ORDER BY s.step_id COLLATE "C") AS waiting
 FROM task_queue.dag AS d
 	CROSS JOIN LATERAL (SELECT DISTINCT a.name FROM task_queue.dag_signal AS a WHERE a.dag_key = d.dag_key) AS n
 	LEFT JOIN task_queue.dag_signal AS g ON g.dag_key = d.dag_key AND g.name = n.name AND g.step_no = 0
 WHERE task_queue._may_see(d.submitter)
-ORDER BY d.dag_id, n.name;
+ORDER BY d.dag_id COLLATE "C", n.name COLLATE "C";
 COMMENT ON VIEW dag_signals IS
 'Signals that steps wait for, and that were delivered: payload, and the pending steps that wait (none once it is delivered or the DAG has ended).';
 
@@ -122,7 +122,7 @@ FROM task_queue.dag AS d
 		WHERE s.break_after IS NOT NULL
 	) AS b (position, labels, stop, blocked, since, holding)
 WHERE task_queue._may_see(d.submitter)
-ORDER BY d.dag_id, s.step_id, b.position DESC;
+ORDER BY d.dag_id COLLATE "C", s.step_id COLLATE "C", b.position DESC;
 COMMENT ON VIEW dag_breakpoints IS
 'Declared breakpoints of steps, before and after them. active: submit_dag() listed one of its labels. state: blocked (the DAG stands still there; see resume_breakpoint()), released, or NULL. holding: the pending direct dependents that an after-breakpoint holds back.';
 

@@ -209,7 +209,7 @@ tq_step_infos_by_id(int64 dag_key, Datum step_ids, TqStepInfo **infos)
 {
 	static TqPlan plan =
 		TQ_PLAN("SELECT " INFO_COLUMNS " FROM pg_catalog.unnest($2) AS u (step_id)"
-				" JOIN task_queue.dag_step AS s ON s.dag_key = $1 AND s.step_id = u.step_id ORDER BY s.step_id",
+				" JOIN task_queue.dag_step AS s ON s.dag_key = $1 AND s.step_id = u.step_id ORDER BY s.step_id COLLATE \"C\"",
 				INT8OID, TEXTARRAYOID);
 	Datum		values[] = {Int64GetDatum(dag_key), step_ids};
 	TqSpi		spi;

@@ -131,6 +131,13 @@ SELECT bag_eq('SELECT name FROM actual_relation', 'SELECT name FROM expected_rel
 SELECT is(a.columns, e.columns, format('columns of %s', e.name))
 FROM expected_relation AS e LEFT JOIN actual_relation AS a USING (name) ORDER BY e.name;
 
+-- Rows can be compared with any others, as results_eq() does.
+SELECT is_empty($$
+	SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+	WHERE c.relnamespace = 'task_queue'::regnamespace AND c.relkind IN ('v', 'c') AND a.attcollation NOT IN (0, 'pg_catalog."default"'::regcollation)
+$$, 'all texts have the collation of the database');
+SELECT results_eq('SELECT name, paused FROM queues', $$VALUES ('default', false)$$, 'a view compares with constants');
+
 -- Whoever looks at an object in psql is told what it is.
 SELECT is_empty($$
 	SELECT p.oid::regprocedure FROM pg_proc AS p
