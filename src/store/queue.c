@@ -248,7 +248,7 @@ tq_queue_find(const char *name, bool missing_ok)
 {
 	TqQueue		key = {.name = unconstify(char *, name)};
 	const TqQueue *key_ptr = &key;
-	const TqQueue **found;
+	const TqQueue *const *found;
 	int			n;
 	const TqQueue *const *list = tq_queue_list(&n);
 
