@@ -66,7 +66,7 @@ raise_count(const TqSignature *signature, int given)
 		wanted = psprintf("%d", signature->nparams);
 	ereport(ERROR,
 			(errcode(ERRCODE_TQ_ARG_COUNT),
-			 errmsg("wrong number of arguments"),
+			 errmsg("wrong number of arguments for handler \"%s\"", signature->handler),
 			 errdetail("Number of arguments: wanted %s, given %d.", wanted, given)));
 	pg_unreachable();
 }
@@ -86,7 +86,7 @@ raise_names(const TqSignature *signature, const char *message, char *detail, cha
 		hint = "An object is read by parameter name; to pass the object itself, wrap it: jsonb_build_array(...).";
 	ereport(ERROR,
 			(errcode(ERRCODE_TQ_ARG_COUNT),
-			 errmsg("%s", message),
+			 errmsg("%s for handler \"%s\"", message, signature->handler),
 			 errdetail_internal("%s", detail),
 			 hint != NULL ? errhint("%s", hint) : 0));
 	pg_unreachable();
@@ -121,11 +121,12 @@ raise_missing(const TqSignature *signature, int i)
 }
 
 static pg_noreturn void
-raise_shape(const char *wanted, const char *given)
+raise_shape(const TqSignature *signature, const char *wanted, const char *given)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_TQ_DECODE),
-			 errmsg("arguments must be a JSON %s, not a JSON %s", wanted, given)));
+			 errmsg("arguments of handler \"%s\" must be a JSON %s, not a JSON %s",
+					signature->handler, wanted, given)));
 	pg_unreachable();
 }
 
@@ -237,10 +238,10 @@ check_shape(const TqSignature *signature, Jsonb *args)
 		JsonbValue	value;
 
 		(void) JsonbExtractScalar(&args->root, &value);
-		raise_shape("array or object", JsonbTypeName(&value));
+		raise_shape(signature, "array or object", JsonbTypeName(&value));
 	}
 	if (JB_ROOT_IS_OBJECT(args) && signature->kind == TQ_HANDLER_EXTERNAL && !signature->any_args)
-		raise_shape("array", "object");
+		raise_shape(signature, "array", "object");
 }
 
 static void

@@ -300,6 +300,7 @@ handler_of_row(MemoryContext context)
 		handler->signature.any_args = true;
 	else
 		resolve_external(handler, texts, ntypes);
+	handler->signature.handler = handler->name;
 	set_hashes(handler);
 	MemoryContextSwitchTo(old);
 	return handler;

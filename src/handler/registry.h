@@ -39,6 +39,7 @@ typedef struct TqParam
 /* The signature of a function, or what an external handler declares. */
 typedef struct TqSignature
 {
+	const char *handler;		/* main name, for messages */
 	Oid			function;		/* InvalidOid: external */
 	char		kind;			/* TQ_HANDLER_... */
 	int			nparams;
