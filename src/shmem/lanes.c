@@ -40,8 +40,8 @@ compare_entries(const pairingheap_node *a, const pairingheap_node *b, void *arg)
 	return tq_ready_compare(&((const TqReadyEntry *) b)->key, &((const TqReadyEntry *) a)->key);
 }
 
-static int
-max_lanes(void)
+int
+tq_lane_heads_max(void)
 {
 	return Max(1024, tq_ready_capacity / 16);
 }
@@ -49,7 +49,7 @@ max_lanes(void)
 Size
 tq_lanes_hash_size(void)
 {
-	return hash_estimate_size(max_lanes(), sizeof(TqLaneHead));
+	return hash_estimate_size(tq_lane_heads_max(), sizeof(TqLaneHead));
 }
 
 void
@@ -57,7 +57,7 @@ tq_lanes_attach(void)
 {
 	HASHCTL		ctl = {.keysize = sizeof(TqLaneKey), .entrysize = sizeof(TqLaneHead)};
 
-	heads = ShmemInitHash("task_queue lanes", max_lanes(), max_lanes(), &ctl,
+	heads = ShmemInitHash("task_queue lanes", tq_lane_heads_max(), tq_lane_heads_max(), &ctl,
 						  HASH_ELEM | HASH_BLOBS | HASH_FIXED_SIZE);
 }
 
@@ -115,11 +115,33 @@ evict(bool only_empty, void (*empty) (TqLaneHead *lane))
 	return n;
 }
 
-void
-tq_lane_heads_evict(void (*empty) (TqLaneHead *lane))
+bool
+tq_lane_heads_evict_empty(void (*empty) (TqLaneHead *lane))
 {
-	if (evict(true, empty) == 0)
-		(void) evict(false, empty);
+	return evict(true, empty) > 0;
+}
+
+void
+tq_lane_heads_evict_all(void (*empty) (TqLaneHead *lane))
+{
+	(void) evict(false, empty);
+}
+
+TqLaneHead *
+tq_lane_head_fullest(const TqLaneHead *except)
+{
+	HASH_SEQ_STATUS seq;
+	TqLaneHead *head;
+	TqLaneHead *fullest = NULL;
+
+	hash_seq_init(&seq, heads);
+	while ((head = hash_seq_search(&seq)) != NULL)
+	{
+		if (head != except && head->refiller == 0 && head->count > 0 &&
+			(fullest == NULL || head->count > fullest->count))
+			fullest = head;
+	}
+	return fullest;
 }
 
 void

@@ -51,8 +51,14 @@ extern TqLaneHead *tq_lane_head_find(Oid database, int64 lane); /* NULL: unknown
 extern TqLaneHead *tq_lane_head_make(Oid database, int64 lane); /* NULL: no room */
 extern int	tq_lane_heads_count(void);
 
-/* Make room: forget lanes of which nothing is in memory, else all that nobody refills. */
-extern void tq_lane_heads_evict(void (*empty) (TqLaneHead *lane));
+extern int	tq_lane_heads_max(void);
+
+/* Make room: forget lanes of which nothing is in memory (false: there is none), or all that nobody refills. */
+extern bool tq_lane_heads_evict_empty(void (*empty) (TqLaneHead *lane));
+extern void tq_lane_heads_evict_all(void (*empty) (TqLaneHead *lane));
+
+/* The one with the most entries that nobody refills; NULL: all are empty. */
+extern TqLaneHead *tq_lane_head_fullest(const TqLaneHead *except);
 
 /* Call visit() for each lane of a database, and forget it if asked to, unless somebody refills it. */
 extern void tq_lane_heads_visit(Oid database, void (*visit) (TqLaneHead *lane), bool forget);

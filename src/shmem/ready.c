@@ -26,6 +26,9 @@
 /* Rows read by one refill, unless room is short. */
 #define REFILL_ROWS		4096
 
+/* What a lane can always have. */
+#define MIN_ROWS		64
+
 typedef struct ReadyIndex
 {
 	int			nfree;
@@ -117,7 +120,8 @@ find_or_make(Oid database, int64 id)
 
 	if (lane == NULL)
 	{
-		tq_lane_heads_evict(release_entries);
+		if (!tq_lane_heads_evict_empty(release_entries))
+			tq_lane_heads_evict_all(release_entries);
 		lane = tq_lane_head_make(database, id);
 	}
 	return lane;
@@ -126,7 +130,21 @@ find_or_make(Oid database, int64 id)
 static int
 fair_share(void)
 {
-	return Max(64, tq_ready_capacity / (16 * Max(1, tq_lane_heads_count())));
+	return Max(MIN_ROWS, tq_ready_capacity / (16 * Max(1, tq_lane_heads_count())));
+}
+
+/*
+ * Entries for a lane that is read, at the cost of the fullest others: nobody
+ * may want those, while this one is asked for.
+ */
+static void
+make_room(const TqLaneHead *lane)
+{
+	TqLaneHead *fullest;
+
+	while (ready->nfree < MIN_ROWS &&
+		   (fullest = tq_lane_head_fullest(lane)) != NULL)
+		reset(fullest);
 }
 
 /* A lane may borrow from the pool as long as the others keep a small share each. */
@@ -238,11 +256,7 @@ peek(const TqLaneHead *lane, bool *needs_refill)
 {
 	const TqReadyKey *first;
 
-	*needs_refill = true;
-	if (lane == NULL)
-		return &tq_lowest_key;
 	first = head(lane);
-
 	*needs_refill = first == NULL && !lane->complete && lane->refiller == 0;
 	return *needs_refill ? &lane->mark : first;
 }
@@ -256,6 +270,36 @@ goes_before(const TqReadyKey *a, const TqReadyKey *b, bool turns)
 	return turns ? a->priority < b->priority : tq_ready_compare(a, b) < 0;
 }
 
+/*
+ * Make all of some lanes known.  Room for them is made in two steps, the second
+ * of which leaves nobody else's lane; who serves so many that they would push
+ * each other out has to do without it.  What was made before may go with the
+ * others, so it is looked at twice.
+ */
+static void
+make_known(Oid database, const int64 *lanes, int nlanes)
+{
+	int			evictions = 0;
+
+	for (int i = 0; i < 2 * nlanes; i++)
+	{
+		if (tq_lane_head_make(database, lanes[i % nlanes]) != NULL)
+			continue;
+		if (evictions == 0)
+			(void) tq_lane_heads_evict_empty(release_entries);
+		else if (evictions == 1 && nlanes <= tq_lane_heads_max() / 2)
+			tq_lane_heads_evict_all(release_entries);
+		else
+			return;
+		evictions++;
+		(void) tq_lane_head_make(database, lanes[i % nlanes]);
+	}
+}
+
+/*
+ * No lane may be made or forgotten while heads are compared.  One that there
+ * was no room for waits until the others have nothing left.
+ */
 TqPopResult
 tq_ready_pop(Oid database, const int64 *lanes, int nlanes, int turn, TqReadyKey *key,
 			 int *index, bool *more)
@@ -264,16 +308,20 @@ tq_ready_pop(Oid database, const int64 *lanes, int nlanes, int turn, TqReadyKey 
 	const TqReadyKey *best_key = NULL;
 	bool		best_needs_refill = false;
 	int			candidates = 0;
+	int			unknown = -1;
 	TqPopResult result = TQ_POP_EMPTY;
 
 	lock(LW_EXCLUSIVE);
+	make_known(database, lanes, nlanes);
 	for (int i = 0; i < nlanes; i++)
 	{
 		int			at = turn >= 0 ? (turn + i) % nlanes : i;
-		TqLaneHead *lane = find_or_make(database, lanes[at]);
+		TqLaneHead *lane = tq_lane_head_find(database, lanes[at]);
 		bool		needs_refill;
 		const TqReadyKey *first = lane ? peek(lane, &needs_refill) : NULL;
 
+		if (lane == NULL && unknown < 0)
+			unknown = at;
 		if (first == NULL)
 			continue;
 		candidates++;
@@ -285,12 +333,14 @@ tq_ready_pop(Oid database, const int64 *lanes, int nlanes, int turn, TqReadyKey 
 			*index = at;
 		}
 	}
-	if (best_needs_refill)
+	if (best == NULL && unknown >= 0)
+		*index = unknown;
+	if (best_needs_refill || (best == NULL && unknown >= 0))
 		result = TQ_POP_REFILL;
 	else if (best != NULL)
 	{
 		take_head(best, key);
-		*more = candidates > 1 || best->count > 0 || !best->complete;
+		*more = candidates > 1 || unknown >= 0 || best->count > 0 || !best->complete;
 		result = TQ_POP_GOT;
 	}
 	unlock();
@@ -309,6 +359,7 @@ tq_ready_refill_begin(Oid database, int64 id, TqReadyKey *from, int *max)
 	{
 		/* What is in the heap beyond the mark will be read again. */
 		release_entries(lane);
+		make_room(lane);
 		lane->refiller = MyProcPid;
 		lane->lowered_valid = false;
 		*from = lane->mark;
