@@ -179,11 +179,15 @@ tq_run_prepare(TqRun *run, TqHandler **handler, char *state)
 	return true;
 }
 
-/* Before the call, that is while nobody could interrupt it. */
+/*
+ * Before the call, that is while nobody could interrupt it.  The slot knows of
+ * this execution only; what came before it began, or for an earlier one that
+ * is repeated, is with the claim.
+ */
 static bool
 cancel_requested(const TqRun *run)
 {
-	return tq_my_slot ? tq_slot_cancel_requested() : tq_claim_cancel_requested(run->task->task_id);
+	return tq_slot_cancel_requested() || tq_claim_cancel_requested(run->task->task_id);
 }
 
 Jsonb *

@@ -150,8 +150,8 @@ find_claim(int64 task_id, TqClaim *claim)
 }
 
 /* Is the task, whose row is locked, the caller's by this token?  If so, he is about to end it. */
-bool
-tq_lease_own(Oid caller, const TqTask *task, int64 token, TqAttempt *attempt)
+static bool
+owns(Oid caller, const TqTask *task, int64 token, TqAttempt *attempt)
 {
 	TqClaim		claim;
 
@@ -160,6 +160,21 @@ tq_lease_own(Oid caller, const TqTask *task, int64 token, TqAttempt *attempt)
 	if (task->state == TQ_TASK_RUNNING)
 		return own_by_row(caller, task, token, attempt);
 	return own_by_generation(caller, task, token, attempt);
+}
+
+/*
+ * A row that was locked in vain stays so until the transaction ends, and a
+ * worker that finds it locked drops its id.  An abort puts it back anyway, and
+ * this does at commit.
+ */
+bool
+tq_lease_own(Oid caller, const TqTask *task, int64 token, TqAttempt *attempt)
+{
+	if (owns(caller, task, token, attempt))
+		return true;
+	if (task->state == TQ_TASK_READY)
+		tq_xact_note_ready(task->lane, task->priority, task->run_at, task->task_id);
+	return false;
 }
 
 /* The step or its DAG was deleted by force while the worker was at it. */

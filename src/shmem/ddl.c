@@ -44,6 +44,7 @@
 static List *blocked = NIL;
 static int	nblocked = 0;
 static bool made_extension = false;
+static bool dropped_extension = false;
 static bool changed_databases = false;
 
 static const char *
@@ -213,17 +214,20 @@ tq_ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	Node	   *stmt = pstmt->utilityStmt;
 	const char *name = database_to_clear(stmt);
 	Oid			database = name ? get_database_oid(name, true) : InvalidOid;
+	bool		touches = touches_extension(stmt) && may_touch_extension();
 	bool		commits_prepared = IsA(stmt, TransactionStmt) &&
 		((TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED;
 
 	if (IsA(stmt, CreateExtensionStmt) &&
 		strcmp(((CreateExtensionStmt *) stmt)->extname, TQ_EXTENSION) == 0)
 		made_extension = true;
-	if (touches_extension(stmt) && may_touch_extension())
+	if (touches)
 		clear_database(MyDatabaseId);
 	if (may_touch_database(database))
 		clear_database(database);
 	next(pstmt, query, read_only_tree, context, params, environment, dest, completion);
+	if (touches && !OidIsValid(get_extension_oid(TQ_EXTENSION, true)))
+		dropped_extension = true;
 	if (commits_prepared)
 	{
 		tq_database_note_config(MyDatabaseId);
@@ -245,6 +249,10 @@ at_xact_end(XactEvent event, void *arg)
 	if (made_extension && commit)
 		tq_database_request_probe(MyDatabaseId);
 	made_extension = false;
+	/* If it was made again at once, the new one begins with the ids of the old one. */
+	if (dropped_extension && event == XACT_EVENT_COMMIT)
+		tq_shmem_forget_database(MyDatabaseId);
+	dropped_extension = false;
 	if (changed_databases && commit)
 		tq_database_wake_launcher();
 	changed_databases = false;
