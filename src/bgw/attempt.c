@@ -70,6 +70,13 @@ handler_kind(const TqTask *task, int *batch_size)
 	return kind;
 }
 
+/*
+ * The last task that was found to be claimed by somebody else.  Giving it up
+ * puts its id back into the ready index, where we would find it again at once
+ * and for ever; the next time it is only locked, and its id is dropped.
+ */
+static int64 contested = 0;
+
 /* A function's task that is ready, in the lane that it was found in, can be deleted at once. */
 static bool
 ends_in_this_transaction(const TqTask *task, void *arg)
@@ -78,6 +85,7 @@ ends_in_this_transaction(const TqTask *task, void *arg)
 	int			batch_size;
 
 	return task->state == TQ_TASK_READY && task->lane == execution->lane &&
+		task->task_id != contested &&
 		handler_kind(task, &batch_size) == TQ_HANDLER_FUNCTION;
 }
 
@@ -109,9 +117,10 @@ take_task(TqWork *execution)
 			execution->claimed = true;
 			return true;
 		case TQ_CLAIM_TAKEN:
+			contested = task->taken ? task->task_id : 0;
 			break;
 		default:
-			execution->put_back = true;
+			execution->put_back = !task->taken; /* else the abort does that */
 			break;
 	}
 	if (task->taken)

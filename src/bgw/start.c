@@ -19,6 +19,7 @@
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/pmsignal.h"
 #include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -207,6 +208,10 @@ tq_bgw_check_interrupts(void)
 {
 	if (ProcDiePending)
 		proc_exit(stopped_by_postmaster ? 0 : 1);
+
+	/* Whoever is never idle does not learn of it while waiting. */
+	if (!PostmasterIsAlive())
+		proc_exit(1);
 	CHECK_FOR_INTERRUPTS();
 	if (!ConfigReloadPending)
 		return false;
