@@ -34,6 +34,7 @@
 #include "bgw/transaction.h"
 #include "run/claim.h"
 #include "shmem/claims.h"
+#include "shmem/held.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
 #include "store/task.h"
@@ -104,9 +105,11 @@ static bool
 take_task(TqWork *execution)
 {
 	TqTask	   *task;
+	TqLockResult result = tq_task_take(execution->key->task_id, ends_in_this_transaction,
+									   execution, &execution->task);
 
-	if (tq_task_take(execution->key->task_id, ends_in_this_transaction, execution,
-					 &execution->task) != TQ_LOCKED)
+	execution->refused = result == TQ_LOCK_BUSY;
+	if (result != TQ_LOCKED)
 		return false;
 	task = execution->task;
 	if (task->state != TQ_TASK_READY || task->lane != execution->lane)
@@ -302,9 +305,8 @@ handle_failure(TqWork *execution, ErrorData *error, int reruns)
 static void
 release_claim(const TqWork *execution)
 {
-	if (execution->foreground && tq_claim_cancel_requested(execution->key->task_id))
+	if (tq_claim_release(execution->key->task_id) && execution->foreground)
 		QueryCancelPending = false;
-	tq_claim_release(execution->key->task_id);
 }
 
 /*
@@ -338,10 +340,20 @@ finish(TqWork *execution)
 	if (execution->claimed)
 		release_claim(execution);
 	for (int i = 0; i < execution->nbatch; i++)
+	{
 		tq_claim_release(execution->batch[i].task_id);
+		tq_held_drop(execution->batch[i].task_id);
+	}
 	if (execution->has_misfit)
+	{
 		tq_ready_push(MyDatabaseId, execution->lane, &execution->misfit);
+		tq_held_drop(execution->misfit.task_id);
+	}
 	put_back(execution);
+	if (execution->refused)
+		tq_held_refuse(execution->key->task_id);
+	else
+		tq_held_drop(execution->key->task_id);
 }
 
 /* Whatever comes of it, the session is clean afterwards. */

@@ -17,6 +17,7 @@
 #include "bgw/bgw.h"
 #include "bgw/execution.h"
 #include "run/claim.h"
+#include "shmem/held.h"
 #include "shmem/slots.h"
 #include "store/leaf.h"
 #include "store/task.h"
@@ -62,11 +63,19 @@ tq_batch_execute(TqWork *execution, int batch_size)
 		int			index;
 		bool		more;
 		TqTask	   *task;
+		TqLockResult result;
 
 		CHECK_FOR_INTERRUPTS();
+		tq_held_reserve();
 		if (tq_ready_pop(MyDatabaseId, &execution->lane, 1, -1, &key, &index, &more) != TQ_POP_GOT)
 			break;
-		if (tq_task_take(key.task_id, joins_batch, execution, &task) != TQ_LOCKED)
+		tq_held_add(execution->lane, &key);
+		result = tq_task_take(key.task_id, joins_batch, execution, &task);
+		if (result == TQ_LOCK_BUSY)
+			tq_held_refuse(key.task_id);
+		else if (result != TQ_LOCKED)
+			tq_held_drop(key.task_id);
+		if (result != TQ_LOCKED)
 			continue;
 		if (!task->taken || tq_run_claim_in_batch(task, execution->worker) != TQ_CLAIM_OK)
 		{
@@ -102,7 +111,10 @@ tq_batch_run_alone(TqWork *execution)
 	tq_slot_end_task();
 	tq_session_reset(false);
 	if (execution->has_misfit)
+	{
 		tq_ready_push(MyDatabaseId, execution->lane, &execution->misfit);
+		tq_held_drop(execution->misfit.task_id);
+	}
 	run_alone(execution, execution->key);
 	for (int i = 0; i < execution->nbatch; i++)
 		run_alone(execution, &execution->batch[i]);

@@ -37,6 +37,7 @@ struct TqWork
 	TqTask	   *task;			/* NULL: not locked */
 	bool		claimed;
 	bool		put_back;		/* the id must return to the ready index */
+	bool		refused;		/* so does it, but later: somebody else has locked the row */
 	bool		started;		/* run is valid */
 	char		state;			/* of the task after the attempt; '\0': none, or it was not for us */
 	TqRun		run;

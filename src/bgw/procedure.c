@@ -63,7 +63,6 @@ call_procedure(void *arg)
 	tq_transaction_characterize();
 	MemoryContextSwitchTo(execution->context);
 	execution->result = tq_run_call(&execution->run, execution->procedure, execution->context);
-	HOLD_CANCEL_INTERRUPTS();
 	CommitTransactionCommand();
 	RESUME_CANCEL_INTERRUPTS();
 	MemoryContextSwitchTo(execution->context);

@@ -37,6 +37,7 @@
 #include "run/serve.h"
 #include "shmem/claims.h"
 #include "shmem/databases.h"
+#include "shmem/held.h"
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
@@ -177,6 +178,7 @@ take_key(TqReadyKey *key, int64 *lane)
 		ErrorData  *error;
 
 		(void) tq_bgw_check_interrupts();
+		tq_held_reserve();
 		switch (tq_ready_pop(MyDatabaseId, worker.open_lanes, n, worker.turn, key, &index, &more))
 		{
 			case TQ_POP_EMPTY:
@@ -193,6 +195,7 @@ take_key(TqReadyKey *key, int64 *lane)
 				break;
 			case TQ_POP_GOT:
 				*lane = worker.open_lanes[index];
+				tq_held_add(*lane, key);
 				worker.turn = index + 1;
 				if (more)
 					tq_wake_worker(MyDatabaseId, 0);
@@ -244,7 +247,7 @@ sleep_idle(void)
 {
 	TimestampTz now = tq_clock_now();
 	int64		left;
-
+	long		refused = tq_held_return_due();
 	TqDatabase	database;
 
 	if (worker.args.number > tq_workers ||
@@ -259,7 +262,10 @@ sleep_idle(void)
 	left = (int64) tq_idle_worker_timeout - (now - worker.idle_since) / TQ_USECS_PER_MS;
 	if (left <= 0)
 		return false;
+	if (refused >= 0)
+		left = Min(left, refused);
 	tq_clock_sleep(left, tq_shmem_wait_event());
+	(void) tq_held_return_due();
 	return true;
 }
 
@@ -272,6 +278,7 @@ main_loop(void)
 	{
 		if (tq_bgw_check_interrupts())
 			worker.config_known = false;	/* claims may have changed */
+		(void) tq_held_return_due();
 		if (take_and_run())
 		{
 			worker.idle_since = 0;

@@ -27,6 +27,7 @@
 #include "shmem/claims.h"
 #include "shmem/databases.h"
 #include "shmem/flush.h"
+#include "shmem/held.h"
 #include "shmem/poll.h"
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
@@ -150,6 +151,7 @@ take_ids(Look *look, Taken *taken, int max)
 		int			at;
 
 		CHECK_FOR_INTERRUPTS();
+		tq_held_reserve();
 		switch (tq_ready_pop(MyDatabaseId, lanes, nlanes, -1, &next->key, &at, &look->more))
 		{
 			case TQ_POP_REFILL:
@@ -170,6 +172,7 @@ take_ids(Look *look, Taken *taken, int max)
 		}
 		if (tq_claim_find(next->key.task_id, NULL))
 			continue;
+		tq_held_add(lanes[at], &next->key);
 		next->lane = lanes[at];
 		next->max_running = served->max_running[index[at]];
 		next->busy = false;
@@ -309,6 +312,7 @@ static void
 look_in_memory(Look *look)
 {
 	int			max = look->request->max_tasks;
+	int			held_before = tq_held_count();
 	Taken	   *taken = palloc(max * sizeof(Taken));
 	int			ntaken = 0;
 
@@ -327,6 +331,7 @@ look_in_memory(Look *look)
 		ntaken += n;
 	}
 	put_busy_back(look, taken, ntaken);
+	tq_held_drop_since(held_before);
 	if (look->nhandouts < max && tq_xact_made_ready())
 		look_at_own(look);
 	if (look->nhandouts > 0)

@@ -74,6 +74,9 @@ void
 tq_run_end(TqRun *run)
 {
 	tq_clock_disarm();
+	/* One that came together with an error of the handler's own has done nothing yet. */
+	if (run->interrupt != TQ_INTERRUPT_NONE)
+		QueryCancelPending = false;
 	tq_current_run = run->outer;
 	if (run->outer && run->outer->timer_at != 0)
 		tq_clock_arm(run->outer->timer_at, timer_expired);
@@ -197,6 +200,7 @@ tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 	bool		collecting = tq_leaf_pause();
 
 	run->phase = TQ_RUN_CALL;
+	QueryCancelHoldoffCount = 0;
 	run->attempt.called = true;
 	tq_call_phase = TQ_PHASE_ARGS;
 	if (cancel_requested(run))
@@ -206,6 +210,7 @@ tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 	run->in_handler = true;
 	result = tq_handler_call(handler, run->task->args, run->task->enqueuer,
 							 run->mode, result_context);
+	HOLD_CANCEL_INTERRUPTS();
 	run->in_handler = false;
 	run->timer_at = 0;
 	tq_clock_disarm();
@@ -261,8 +266,6 @@ tq_run_execute(TqRun *run)
 	if (!tq_run_prepare(run, &handler, &state))
 		return state;
 	result = tq_run_call(run, handler, CurrentMemoryContext);
-	if (run->in_worker)
-		HOLD_CANCEL_INTERRUPTS();
 	tq_handler_unpin(handler);
 	state = tq_run_record_success(run, result);
 	return state;

@@ -134,6 +134,8 @@ lock_and_claim(void *arg)
 	task = execution->task;
 	if (task == NULL)
 		return;
+	/* From the claim on somebody may cancel the task, which must not be taken for a cancel of drain(). */
+	HOLD_CANCEL_INTERRUPTS();
 	execution->claim = tq_run_claim(task, TQ_INLINE_WORKER, true);
 	if (execution->claim == TQ_CLAIM_TAKEN || execution->claim == TQ_CLAIM_QUEUE_FULL)
 		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE), errmsg("%s", give_up)));
@@ -175,11 +177,9 @@ execute(void *arg)
 static void
 release_claim(Execution *execution)
 {
-	if (execution->claim != TQ_CLAIM_OK)
-		return;
-	if (tq_claim_cancel_requested(execution->task->task_id))
+	if (execution->claim == TQ_CLAIM_OK && tq_claim_release(execution->task->task_id))
 		QueryCancelPending = false;
-	tq_claim_release(execution->task->task_id);
+	QueryCancelHoldoffCount = 0;
 }
 
 /* Errors that are the caller's own business: his cancel, his serialization failure. */
@@ -210,6 +210,7 @@ try_task(void *arg)
 		error = tq_protect(execute, execution);
 		if (error == NULL)
 			return;
+		HOLD_CANCEL_INTERRUPTS();	/* an error has let go of it */
 		run->in_handler = false;
 		if (tq_claim_cancel_requested(execution->task->task_id))
 			run->interrupt = TQ_INTERRUPT_CANCEL;

@@ -334,30 +334,36 @@ after_removal(bool counted, Oid database, const char *queue)
 	tq_poll_wake_limited(database);
 }
 
-void
+bool
 tq_claim_release(int64 task_id)
 {
 	ClaimEntry *entry;
 	LWLock	   *lock;
 	bool		counted = false;
+	bool		canceled = false;
 	char		queue[TQ_CLAIM_NAME_LEN];
 
 	if (claims == NULL)
 	{
 		tq_claim_lock_release(task_id);
-		return;
+		return false;
 	}
 	entry = find_locked(MyDatabaseId, task_id, LW_EXCLUSIVE, &lock);
 	if (entry != NULL)
 	{
+		canceled = entry->claim.cancel_requested;
 		counted = entry->claim.counted;
 		if (counted)
 			memcpy(queue, entry->claim.queue, sizeof(queue));
 		remove_entry(entry);
 	}
 	LWLockRelease(lock);
+	/* A signal that was sent is handled at the latest on return from a system call. */
+	if (canceled)
+		(void) kill(MyProcPid, 0);
 	forget_mine(task_id);
 	after_removal(counted, MyDatabaseId, queue);
+	return canceled;
 }
 
 void

@@ -66,7 +66,12 @@ extern void tq_claims_shmem_attach(void *memory, bool found);
 /* max_running 0: no limit.  In-database claims are forgotten when the backend exits. */
 extern TqClaimResult tq_claim_take(const TqClaim *claim, int max_running);
 extern bool tq_claim_find(int64 task_id, TqClaim *claim);	/* copies; claim may be NULL */
-extern void tq_claim_release(int64 task_id);
+
+/*
+ * True: a cancel was requested.  If its signal was for this backend it has
+ * arrived by now, so that it can be dropped before it hits anything else.
+ */
+extern bool tq_claim_release(int64 task_id);
 
 /* How many more tasks of a queue may start, and whether none may; a hint, the claim decides. */
 extern int	tq_claim_queue_room(const char *queue, int max_running);

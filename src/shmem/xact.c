@@ -27,6 +27,7 @@
 #include "shmem/claims.h"
 #include "shmem/counters.h"
 #include "shmem/databases.h"
+#include "shmem/held.h"
 #include "shmem/lease.h"
 #include "shmem/poll.h"
 #include "shmem/ready.h"
@@ -419,6 +420,8 @@ at_xact_event(XactEvent event, void *arg)
 				put_back(0);
 				tq_poll_abort();
 				tq_wait_end();
+				if (tq_my_slot == NULL)
+					tq_held_return_all();
 			}
 			break;
 		case XACT_EVENT_PRE_PREPARE:
