@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/acl.h"
@@ -356,6 +357,16 @@ finish(TqWork *execution)
 		tq_held_drop(execution->key->task_id);
 }
 
+/* Two tasks that met in a deadlock must not meet again at once. */
+static void
+pause_before_rerun(int reruns)
+{
+	uint32		limit = Min(1 << reruns, 64);
+
+	tq_clock_sleep(pg_prng_uint64_range(&pg_global_prng_state, 0, limit),
+				   tq_shmem_wait_event());
+}
+
 /* Whatever comes of it, the session is clean afterwards. */
 void
 tq_execution_run(TqWork *execution)
@@ -392,6 +403,8 @@ tq_execution_run(TqWork *execution)
 		tq_run_end(&execution->run);
 		execution->started = false;
 		clean_session(execution);
+		if (!execution->foreground)
+			pause_before_rerun(reruns);
 	}
 	if (execution->started)
 		tq_run_end(&execution->run);

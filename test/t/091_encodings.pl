@@ -8,7 +8,7 @@ use lib "$FindBin::RealBin/lib";
 use Test::More;
 use TqTest;
 
-my $node = tq_node('main', init => { extra => [ '--no-locale', '--encoding=UTF8' ] }, install => 0);
+my $node = tq_node('main', install => 0);
 
 for my $encoding (qw(UTF8 LATIN1 EUC_JP SQL_ASCII))
 {

@@ -74,7 +74,8 @@ sub tq_node
 	my ($name, %options) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(%{ $options{init} || {} });
+	# Not what the environment's locale implies, which may be SQL_ASCII.
+	$node->init(extra => [ '--no-locale', '--encoding=UTF8' ], %{ $options{init} || {} });
 	$node->append_conf(
 		'postgresql.conf', join "\n",
 		"shared_preload_libraries = 'task_queue'",
