@@ -35,6 +35,18 @@ tq_access_may_see(Oid caller, Oid enqueuer)
 }
 
 void
+tq_access_require_instruct(Oid caller, Oid enqueuer)
+{
+	if (tq_role_may_instruct(caller, enqueuer))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to change the arguments of a superuser's task"),
+			 errdetail("It was enqueued by role \"%s\".", tq_role_name(enqueuer)),
+			 errhint("Only superusers may do this.")));
+}
+
+void
 tq_access_find_task(int64 task_id, Oid caller, TqOutcome *outcome)
 {
 	if (!tq_outcome_find(task_id, outcome))

@@ -26,6 +26,7 @@ extern bool tq_access_may_read(Oid caller, Oid enqueuer);
  * Look up a task that a call names: 42704 if there is none, 42501 if the
  * caller has no right to it.
  */
+extern void tq_access_require_instruct(Oid caller, Oid enqueuer);	/* change what a task is to do */
 extern void tq_access_find_task(int64 task_id, Oid caller, TqOutcome *outcome);
 
 #endif

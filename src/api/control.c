@@ -23,7 +23,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "dag/engine.h"
-#include "handler/args.h"
+#include "handler/call.h"
 #include "handler/registry.h"
 #include "run/cancel.h"
 #include "shmem/claims.h"
@@ -60,13 +60,15 @@ tq_cancel(PG_FUNCTION_ARGS)
 				   tq_cancel_task(task_id, tq_arg_text(fcinfo, 1), caller));
 }
 
-/* Would the handler take these arguments?  As at enqueue. */
+/* May the caller give the task these arguments, and would the handler take them?  As at enqueue. */
 static void
-check_args(const char *handler_name, Jsonb *args)
+check_args(Oid caller, const TqOutcome *outcome, Jsonb *args)
 {
-	TqHandler  *handler = tq_handler_find(handler_name, false);
+	TqHandler  *handler;
 
-	tq_args_check(&handler->signature, args, NULL);
+	tq_access_require_instruct(caller, outcome->enqueuer);
+	handler = tq_handler_find(outcome->handler, false);
+	tq_call_check_args(handler, args, outcome->enqueuer);
 	tq_handler_unpin(handler);
 }
 
@@ -116,7 +118,7 @@ tq_alter_task(PG_FUNCTION_ARGS)
 	if (alteration.queue != NULL)
 		(void) tq_queue_find(alteration.queue, false);
 	if (alteration.args != NULL)
-		check_args(outcome.handler, alteration.args);
+		check_args(caller, &outcome, alteration.args);
 	if (!outcome.live || tq_cancel_lock(task_id, &task) != TQ_LOCKED)
 		PG_RETURN_BOOL(false);
 	tq_task_alter(task, &alteration);
@@ -192,7 +194,7 @@ tq_requeue_task(PG_FUNCTION_ARGS)
 	else
 	{
 		if (requeue.args != NULL)
-			check_args(outcome.handler, requeue.args);
+			check_args(caller, &outcome, requeue.args);
 		if (!tq_requeue(task_id, &requeue))
 		{
 			check_serialization();

@@ -23,7 +23,7 @@
 #include "api/task_row.h"
 #include "base/clock.h"
 #include "base/errors.h"
-#include "handler/args.h"
+#include "handler/call.h"
 #include "handler/registry.h"
 #include "shmem/xact.h"
 #include "store/option.h"
@@ -207,12 +207,11 @@ empty_args(void)
 }
 
 static void
-check_args(TqTaskRow *row)
+check_args(TqTaskRow *row, Oid enqueuer)
 {
 	if (!tq_task_row_has(row, TQ_COL_ARGS))
 		tq_task_row_set(row, TQ_COL_ARGS, JsonbPGetDatum(empty_args()));
-	tq_args_check(&last.handler->signature,
-				  DatumGetJsonbP(tq_task_row_get(row, TQ_COL_ARGS)), NULL);
+	tq_call_check_args(last.handler, DatumGetJsonbP(tq_task_row_get(row, TQ_COL_ARGS)), enqueuer);
 }
 
 static int64
@@ -267,7 +266,7 @@ void
 tq_task_row_prepare(TqTaskRow *row, Oid enqueuer)
 {
 	tq_task_row_check(row, enqueuer);
-	check_args(row);
+	check_args(row, enqueuer);
 
 	tq_task_row_set(row, TQ_COL_QUEUE, PointerGetDatum(last.queue));
 	if (!tq_task_row_has(row, TQ_COL_PRIORITY))

@@ -38,6 +38,8 @@ struct TqSessionSettings
 	int			count;
 };
 
+static bool spoiled = false;
+
 static void
 drop_temp_tables(void *arg)
 {
@@ -71,9 +73,16 @@ tq_session_reset(bool after_procedure)
 	{
 		ErrorData  *error = tq_transaction_run(drop_temp_tables, NULL);
 
-		if (error != NULL)
+		spoiled = error != NULL;
+		if (spoiled)
 			tq_transaction_log(error, "dropping the temporary tables of a task");
 	}
+}
+
+bool
+tq_session_is_spoiled(void)
+{
+	return spoiled;
 }
 
 /* Those that RESET ALL would change. */

@@ -13,6 +13,9 @@
 /* A worker's session, outside any transaction: remove it all. */
 extern void tq_session_reset(bool after_procedure);
 
+/* Something could not be removed: nobody else's task may run in the session. */
+extern bool tq_session_is_spoiled(void);
+
 /*
  * A client's session, whose own settings must survive a procedure: remember
  * those made by SET, within a transaction (palloc'd), and put them back,

@@ -32,6 +32,7 @@
 #include "base/guc.h"
 #include "bgw/attempt.h"
 #include "bgw/bgw.h"
+#include "bgw/session.h"
 #include "bgw/transaction.h"
 #include "run/execute.h"
 #include "run/serve.h"
@@ -276,6 +277,9 @@ main_loop(void)
 
 	for (;;)
 	{
+		/* Temporary tables come first in every search path; another process does the rest. */
+		if (tq_session_is_spoiled())
+			break;
 		if (tq_bgw_check_interrupts())
 			worker.config_known = false;	/* claims may have changed */
 		(void) tq_held_return_due();

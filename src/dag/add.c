@@ -23,10 +23,12 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/owner.h"
 #include "dag/cascade.h"
 #include "dag/dag.h"
 #include "dag/def.h"
 #include "handler/registry.h"
+#include "store/queue.h"
 
 /* DAGs to which this transaction has added steps that are not settled. */
 typedef struct Unsettled
@@ -337,15 +339,19 @@ open_dag(const char *dag_id, Oid caller, const TqDagParent *parent, bool *own)
 				 errhint("Name the DAG with dag_id.")));
 	dag_key = dag_id != NULL ? tq_dag_require(dag_id, caller) : parent->dag_key;
 	*own = parent != NULL && parent->dag_key == dag_key;
-	if (!*own)
-		return tq_dag_open(dag_id, caller, false);
-	if (parent->in_procedure)
+	if (*own && parent->in_procedure)
 		tq_dag_lock(dag_key, true);
-	dag = tq_dag_load(dag_key);
+	dag = *own ? tq_dag_load(dag_key) : tq_dag_open(dag_id, caller, false);
 	if (dag == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the DAG of this step was deleted")));
+	/* Also of one's own: a step may call a function that runs as somebody else. */
+	if (!tq_role_may_instruct(caller, dag->submitter))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to add a step to DAG \"%s\"", dag->dag_id),
+				 errdetail("The step would run as role \"%s\".", tq_role_name(dag->submitter))));
 	return dag;
 }
 

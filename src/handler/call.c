@@ -327,6 +327,26 @@ call_procedure(Call *call)
 	PortalDrop(portal, false);
 }
 
+void
+tq_call_check_args(TqHandler *handler, Jsonb *args, Oid role)
+{
+	Oid			user;
+	int			security;
+	int			level;
+
+	if (role == GetUserId())
+	{
+		tq_args_check(&handler->signature, args, NULL);
+		return;
+	}
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	level = NewGUCNestLevel();
+	tq_args_check(&handler->signature, args, NULL);
+	AtEOXact_GUC(false, level);
+	SetUserIdAndSecContext(user, security);
+}
+
 /* Leaves what the call has outside of the transaction as it was; the rest is the abort's. */
 static void
 abandon(Call *call, const Call *outer)

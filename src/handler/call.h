@@ -66,6 +66,12 @@ typedef void (*TqGuardedWork) (void *arg);
 typedef void (*TqErrorRewrite) (ErrorData *edata, void *arg);
 extern void tq_call_guard(TqGuardedWork work, TqErrorRewrite rewrite, void *arg);
 
+/*
+ * tq_args_check() for a task of that role: input functions may come to user
+ * code, that of a range's domain for example.
+ */
+extern void tq_call_check_args(TqHandler *handler, Jsonb *args, Oid role);
+
 /* Inside ereport(): the kind that tq_call_classify_error() is to give the error. */
 extern int	tq_call_errkind(const char *kind, bool retryable);
 

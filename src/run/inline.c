@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 
 #include "base/guc.h"
+#include "base/owner.h"
 #include "handler/protect.h"
 #include "run/claim.h"
 #include "run/execute.h"
@@ -296,11 +297,27 @@ tq_drain(const TqDrainOptions *options, TqDrainReport report, void *arg)
 	return executions;
 }
 
+/*
+ * In a SECURITY DEFINER function the current user does not vouch for the
+ * session's settings, under which the handler would run: whoever calls it must
+ * be allowed to become that user.
+ */
+static bool
+caller_may_run(void)
+{
+	Oid			user = GetUserId();
+	const TqRun *run = tq_run_in_handler();
+
+	if (run != NULL)
+		return tq_role_may_become(run->task->enqueuer, user);
+	return tq_role_may_become(GetOuterUserId(), user) || tq_role_may_become(GetSessionUserId(), user);
+}
+
 void
 tq_inline_run(void)
 {
 	TqDrainOptions options = {.max_tasks = -1, .this_transaction = true};
 
-	if (tq_execution == TQ_EXECUTION_INLINE)
+	if (tq_execution == TQ_EXECUTION_INLINE && caller_may_run())
 		(void) tq_drain(&options, NULL, NULL);
 }

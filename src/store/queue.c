@@ -330,6 +330,13 @@ tq_role_is_admin(Oid role)
 	return answer;
 }
 
+bool
+tq_role_may_instruct(Oid role, Oid other)
+{
+	return tq_role_may_become(role, other) ||
+		(tq_role_is_admin(role) && !superuser_arg(other));
+}
+
 void
 tq_require_admin(Oid role, const char *action)
 {

@@ -35,6 +35,9 @@ extern const TqQueue *const *tq_queue_list(int *nqueues);
 
 /* Rights.  Superusers, the extension's owner and those who hold a grant_admin() are administrators. */
 extern bool tq_role_is_admin(Oid role);
+
+/* May a role decide what is done as another one?  An administrator may, but not for a superuser. */
+extern bool tq_role_may_instruct(Oid role, Oid other);
 extern void tq_require_admin(Oid role, const char *action);		/* 42501 */
 extern bool tq_role_serves_queue(Oid role, const char *queue);	/* a grant_worker(), or an administrator */
 extern bool tq_role_serves_any_queue(Oid role);
