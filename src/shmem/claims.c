@@ -14,7 +14,6 @@
 
 #include <signal.h>
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
@@ -27,11 +26,9 @@
 #include "shmem/claim_lock.h"
 #include "shmem/claims.h"
 #include "shmem/poll.h"
+#include "shmem/running.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
-
-/* Queues with a limit that have running tasks, on the whole server. */
-#define MAX_LIMITED_QUEUES	512
 
 /* Claims that in-database workers may hold beside the leases. */
 #define CLAIMS_PER_WORKER	128
@@ -49,21 +46,8 @@ typedef struct ClaimEntry
 	TqClaim		claim;
 } ClaimEntry;
 
-typedef struct QueueCount
-{
-	Oid			database;		/* InvalidOid: free */
-	uint64		queue;			/* hash of the name */
-	int			running;
-} QueueCount;
-
-typedef struct Counts
-{
-	pg_atomic_uint32 external;	/* claims of external workers, of which only so many may be */
-	QueueCount	queues[MAX_LIMITED_QUEUES];
-} Counts;
-
 static HTAB *claims = NULL;
-static Counts *counts = NULL;
+static pg_atomic_uint32 *nexternal = NULL;	/* claims of external workers, of which only so many may be */
 
 /* In-database claims of this backend. */
 static int64 *mine = NULL;
@@ -79,7 +63,7 @@ max_claims(void)
 Size
 tq_claims_shmem_size(void)
 {
-	return sizeof(Counts);
+	return sizeof(pg_atomic_uint32);
 }
 
 Size
@@ -98,9 +82,9 @@ tq_claims_shmem_attach(void *memory, bool found)
 	ctl.num_partitions = TQ_CLAIM_PARTITIONS;
 	claims = ShmemInitHash("task_queue claim table", max_claims(), max_claims(), &ctl,
 						   HASH_ELEM | HASH_BLOBS | HASH_PARTITION | HASH_FIXED_SIZE);
-	counts = memory;
+	nexternal = memory;
 	if (!found)
-		memset(counts, 0, sizeof(Counts));
+		pg_atomic_init_u32(nexternal, 0);
 }
 
 static ClaimKey
@@ -133,82 +117,16 @@ static void
 remove_entry(ClaimEntry *entry)
 {
 	if (entry->claim.external)
-		pg_atomic_fetch_sub_u32(&counts->external, 1);
+		pg_atomic_fetch_sub_u32(nexternal, 1);
 	(void) hash_search(claims, &entry->key, HASH_REMOVE, NULL);
-}
-
-static uint64
-queue_hash(const char *queue)
-{
-	return hash_bytes_extended((const unsigned char *) queue, strlen(queue), 0);
-}
-
-static QueueCount *
-find_count(Oid database, uint64 queue, bool make)
-{
-	QueueCount *unused = NULL;
-
-	for (int i = 0; i < MAX_LIMITED_QUEUES; i++)
-	{
-		QueueCount *count = &counts->queues[i];
-
-		if (count->database == database && count->queue == queue)
-			return count;
-		if (unused == NULL && !OidIsValid(count->database))
-			unused = count;
-	}
-	if (!make || unused == NULL)
-		return NULL;
-	unused->database = database;
-	unused->queue = queue;
-	unused->running = 0;
-	return unused;
-}
-
-/* False: the queue is full. */
-static bool
-count_one(const char *queue, int max_running)
-{
-	QueueCount *count;
-	bool		ok = false;
-
-	LWLockAcquire(tq_shmem_lock(TQ_LOCK_QUEUES), LW_EXCLUSIVE);
-	count = find_count(MyDatabaseId, queue_hash(queue), true);
-	if (count != NULL && count->running < max_running)
-	{
-		count->running++;
-		ok = true;
-	}
-	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
-	return ok;
-}
-
-static void
-uncount_one(Oid database, const char *queue)
-{
-	QueueCount *count;
-
-	LWLockAcquire(tq_shmem_lock(TQ_LOCK_QUEUES), LW_EXCLUSIVE);
-	count = find_count(database, queue_hash(queue), false);
-	if (count != NULL && --count->running <= 0)
-		count->database = InvalidOid;
-	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
 }
 
 int
 tq_claim_queue_room(const char *queue, int max_running)
 {
-	QueueCount *count;
-	int			room = max_running;
-
 	if (max_running == 0 || claims == NULL)
 		return PG_INT32_MAX;
-	LWLockAcquire(tq_shmem_lock(TQ_LOCK_QUEUES), LW_SHARED);
-	count = find_count(MyDatabaseId, queue_hash(queue), false);
-	if (count != NULL)
-		room -= count->running;
-	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
-	return room;
+	return max_running - tq_running_count(MyDatabaseId, queue);
 }
 
 bool
@@ -269,7 +187,7 @@ tq_claim_take(const TqClaim *claim, int max_running)
 	TqClaimResult result = TQ_CLAIM_OK;
 
 	if (claims == NULL)
-		return tq_claim_lock_take(claim->task_id, queue_hash(claim->queue), max_running);
+		return tq_claim_lock_take(claim->task_id, tq_running_hash(claim->queue), max_running);
 	if (!claim->external)
 		reserve_mine();
 
@@ -279,9 +197,9 @@ tq_claim_take(const TqClaim *claim, int max_running)
 	entry = hash_search_with_hash_value(claims, &key, hash, HASH_FIND, NULL);
 	if (entry != NULL)
 		result = TQ_CLAIM_TAKEN;
-	else if (claim->external && pg_atomic_read_u32(&counts->external) >= tq_lease_capacity)
+	else if (claim->external && pg_atomic_read_u32(nexternal) >= tq_lease_capacity)
 		result = TQ_CLAIM_NO_ROOM;
-	else if (max_running > 0 && !count_one(claim->queue, max_running))
+	else if (max_running > 0 && !tq_running_add(MyDatabaseId, claim->queue, max_running))
 		result = TQ_CLAIM_QUEUE_FULL;
 	else
 	{
@@ -291,12 +209,12 @@ tq_claim_take(const TqClaim *claim, int max_running)
 			entry->claim = *claim;
 			entry->claim.counted = max_running > 0;
 			if (claim->external)
-				pg_atomic_fetch_add_u32(&counts->external, 1);
+				pg_atomic_fetch_add_u32(nexternal, 1);
 		}
 		else
 		{
 			if (max_running > 0)
-				uncount_one(MyDatabaseId, claim->queue);
+				tq_running_remove(MyDatabaseId, claim->queue);
 			result = TQ_CLAIM_NO_ROOM;
 		}
 	}
@@ -329,7 +247,7 @@ after_removal(bool counted, Oid database, const char *queue)
 {
 	if (!counted)
 		return;
-	uncount_one(database, queue);
+	tq_running_remove(database, queue);
 	tq_wake_worker(database, 0);
 	tq_poll_wake_limited(database);
 }
@@ -461,18 +379,6 @@ tq_claim_list(TqClaimFilter filter, void *arg, int *n)
 	return list;
 }
 
-static void
-forget_counts(Oid database)
-{
-	LWLockAcquire(tq_shmem_lock(TQ_LOCK_QUEUES), LW_EXCLUSIVE);
-	for (int i = 0; i < MAX_LIMITED_QUEUES; i++)
-	{
-		if (counts->queues[i].database == database)
-			counts->queues[i].database = InvalidOid;
-	}
-	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
-}
-
 void
 tq_claim_forget_database(Oid database)
 {
@@ -489,5 +395,31 @@ tq_claim_forget_database(Oid database)
 	}
 	for (int i = TQ_CLAIM_PARTITIONS - 1; i >= 0; i--)
 		LWLockRelease(tq_shmem_lock(TQ_LOCK_CLAIMS + i));
-	forget_counts(database);
+	tq_running_forget_database(database);
+}
+
+void
+tq_claim_for_each(void (*visit) (Oid database, const TqClaim *claim, void *arg), void *arg)
+{
+	HASH_SEQ_STATUS seq;
+	ClaimEntry *entry;
+
+	hash_seq_init(&seq, claims);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+		visit((Oid) entry->key.database, &entry->claim, arg);
+}
+
+void
+tq_claim_restore(Oid database, const TqClaim *claim)
+{
+	ClaimKey	key = claim_key(database, claim->task_id);
+	bool		found;
+	ClaimEntry *entry = hash_search(claims, &key, HASH_ENTER_NULL, &found);
+
+	if (entry == NULL || found)
+		return;
+	entry->claim = *claim;
+	pg_atomic_fetch_add_u32(nexternal, 1);
+	if (claim->counted)
+		entry->claim.counted = tq_running_add(database, claim->queue, PG_INT32_MAX);
 }

@@ -98,6 +98,10 @@ extern TqClaim *tq_claim_list(TqClaimFilter filter, void *arg, int *n);
 /* When a database, or the extension in it, is gone. */
 extern void tq_claim_forget_database(Oid database);
 
+/* Postmaster only, while nobody else runs: claims of all databases. */
+extern void tq_claim_for_each(void (*visit) (Oid database, const TqClaim *claim, void *arg), void *arg);
+extern void tq_claim_restore(Oid database, const TqClaim *claim);
+
 /* At exit, and when a backend's claims must go at once. */
 extern void tq_claim_release_mine(void);
 

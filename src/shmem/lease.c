@@ -89,8 +89,8 @@ is_news(Oid database, int64 until)
 	return news;
 }
 
-static void
-note_end(Oid database, int64 until)
+void
+tq_lease_note(Oid database, int64 until)
 {
 	NextLease  *entry;
 	bool		earlier = false;
@@ -191,7 +191,7 @@ tq_lease_confirm(int64 task_id, int64 token)
 
 	tq_claim_change(task_id, confirm, &change);
 	if (change.done)
-		note_end(MyDatabaseId, change.lease_until);
+		tq_lease_note(MyDatabaseId, change.lease_until);
 }
 
 static bool
@@ -245,7 +245,7 @@ tq_lease_keep(int64 task_id, int64 token)
 
 	tq_claim_change(task_id, keep, &change);
 	if (change.done)
-		note_end(MyDatabaseId, change.lease_until);
+		tq_lease_note(MyDatabaseId, change.lease_until);
 }
 
 static bool
@@ -322,6 +322,6 @@ tq_lease_extend(int64 task_id, int64 token, int64 until, TqClaim *claim)
 
 	tq_claim_change(task_id, extend, &change);
 	if (change.done && claim->pid == 0)
-		note_end(MyDatabaseId, claim->lease_until);
+		tq_lease_note(MyDatabaseId, claim->lease_until);
 	return change.done;
 }

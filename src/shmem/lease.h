@@ -51,6 +51,9 @@ extern bool tq_lease_is_over(const TqClaim *claim, int64 now);
  */
 extern bool tq_lease_extend(int64 task_id, int64 token, int64 until, TqClaim *claim);
 
+/* A lease of a database ends then (monotonic). */
+extern void tq_lease_note(Oid database, int64 until);
+
 /* When the next lease of a database may run out (monotonic; TQ_NEVER: none). */
 extern int64 tq_lease_next(Oid database);
 extern void tq_lease_scan_begin(Oid database);

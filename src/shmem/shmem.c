@@ -27,6 +27,8 @@
 #include "shmem/lease.h"
 #include "shmem/poll.h"
 #include "shmem/ready.h"
+#include "shmem/running.h"
+#include "shmem/saved.h"
 #include "shmem/seen.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
@@ -44,6 +46,7 @@ static const TqShmemPart parts[] = {
 	{"task_queue databases", tq_databases_shmem_size, NULL, tq_databases_shmem_attach},
 	{"task_queue ready index", tq_ready_shmem_size, tq_ready_hash_size, tq_ready_shmem_attach},
 	{"task_queue claims", tq_claims_shmem_size, tq_claims_hash_size, tq_claims_shmem_attach},
+	{"task_queue running", tq_running_shmem_size, NULL, tq_running_shmem_attach},
 	{"task_queue channels", tq_wait_shmem_size, tq_wait_hash_size, tq_wait_shmem_attach},
 	{"task_queue leases", tq_lease_shmem_size, NULL, tq_lease_shmem_attach},
 	{"task_queue polls", tq_poll_shmem_size, NULL, tq_poll_shmem_attach},
@@ -160,6 +163,8 @@ startup_shmem(void)
 	}
 	LWLockRelease(AddinShmemInitLock);
 	tq_slots_restart();
+	if (!IsUnderPostmaster)
+		tq_saved_load();
 	tq_counters_restart();
 	attached = true;
 }

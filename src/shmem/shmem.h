@@ -28,7 +28,7 @@ typedef enum TqLockId
 	TQ_LOCK_READY,				/* ready.c */
 	TQ_LOCK_CHANNELS,			/* wait.c */
 	TQ_LOCK_COUNTERS,			/* counters.c */
-	TQ_LOCK_QUEUES,				/* claims.c: running counts of limited queues */
+	TQ_LOCK_QUEUES,				/* running.c */
 	TQ_LOCK_LEASES,				/* lease.c */
 	TQ_LOCK_POLLS,				/* poll.c */
 	TQ_LOCK_SEEN,				/* seen.c */
