@@ -339,7 +339,8 @@ tq_dag_names_of(int64 dag_key, int32 step_no, char **dag_id, char **step_id)
 
 /*
  * Ended DAGs that can go: with ended_before = 0 those whose keeping time is
- * over, else those that ended before then and have all these labels (0: any).
+ * over and that nobody has locked, else those that ended before then and have
+ * all these labels (0: any).
  */
 int
 tq_dag_list_removable(TimestampTz now, TimestampTz ended_before, Datum labels, int max,
@@ -347,7 +348,7 @@ tq_dag_list_removable(TimestampTz now, TimestampTz ended_before, Datum labels, i
 {
 	static TqPlan expired =
 		TQ_PLAN("SELECT d.dag_key FROM task_queue.dag AS d WHERE d.expires_at <= $1"
-				" ORDER BY d.expires_at LIMIT $2", TIMESTAMPTZOID, INT4OID);
+				" ORDER BY d.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED", TIMESTAMPTZOID, INT4OID);
 	static TqPlan ended =
 		TQ_PLAN("SELECT d.dag_key FROM task_queue.dag AS d"
 				" WHERE d.state IN ('d', 'f', 'c') AND d.finished_at < $1 AND ($3 IS NULL OR d.labels @> $3)"
