@@ -379,6 +379,12 @@ tq_claim_list(TqClaimFilter filter, void *arg, int *n)
 	return list;
 }
 
+int
+tq_claim_count_external(void)
+{
+	return claims != NULL ? pg_atomic_read_u32(nexternal) : 0;
+}
+
 void
 tq_claim_forget_database(Oid database)
 {

@@ -95,6 +95,9 @@ extern bool tq_claim_change(int64 task_id, TqClaimChange change, void *arg);
 typedef bool (*TqClaimFilter) (const TqClaim *claim, void *arg);
 extern TqClaim *tq_claim_list(TqClaimFilter filter, void *arg, int *n);
 
+/* How many external workers hold, in all databases. */
+extern int	tq_claim_count_external(void);
+
 /* When a database, or the extension in it, is gone. */
 extern void tq_claim_forget_database(Oid database);
 
