@@ -24,12 +24,13 @@ SELECT task_queue.register_handler('mark(bigint)', 'mark');
 -- A table like that of the live tasks, with the same indexes and constraints.
 CREATE TABLE plain (LIKE task_queue.task INCLUDING ALL) WITH (fillfactor = 90);
 
--- Enqueue one task after the other on an idle server: when the call began, when the commit began.
-CREATE TABLE enqueued (id bigint, called timestamptz, committing timestamptz);
+-- Enqueue one task after the other on an idle server: when the call began, when its commit began and returned.
+CREATE TABLE enqueued (id bigint, called timestamptz, committing timestamptz, committed timestamptz);
 CREATE PROCEDURE enqueue_slowly(n bigint) LANGUAGE plpgsql AS $$
 DECLARE
 	called timestamptz[];
 	committing timestamptz[];
+	committed timestamptz[];
 BEGIN
 	FOR i IN 1 .. n LOOP
 		PERFORM pg_sleep(0.01 + 0.02 * random());
@@ -37,7 +38,8 @@ BEGIN
 		PERFORM task_queue.enqueue('mark', jsonb_build_array(i));
 		committing[i] := clock_timestamp();
 		COMMIT;
+		committed[i] := clock_timestamp();
 	END LOOP;
-	INSERT INTO enqueued SELECT * FROM unnest(ARRAY(SELECT generate_series(1, n)), called, committing);
+	INSERT INTO enqueued SELECT * FROM unnest(ARRAY(SELECT generate_series(1, n)), called, committing, committed);
 END
 $$;

@@ -55,7 +55,7 @@ COMMENT ON FUNCTION adopt_database() IS
 
 CREATE FUNCTION _maintain_history() RETURNS boolean
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000 AS 'MODULE_PATHNAME', 'tq_maintain_history';
-COMMENT ON FUNCTION _maintain_history() IS 'Internal: partition upkeep as the scheduler does it; false if something is left to do.';
+COMMENT ON FUNCTION _maintain_history() IS 'Internal: upkeep of partitions and of requests to cancel, as the scheduler does it; false if something is left to do.';
 
 CREATE FUNCTION _may_see(enqueuer oid) RETURNS boolean
 	LANGUAGE C STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'tq_may_see';

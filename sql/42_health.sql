@@ -1,7 +1,7 @@
 -- What health() checks. Run as the extension's owner by health(), which supplies what only the server's memory knows; granted to nobody.
 
 CREATE FUNCTION _health(preloaded boolean, workers int, enabled boolean, listed boolean, out_of_slots boolean, idle_workers int,
-	claims text, ready_capacity int, lease_capacity int, system_identifier text, home text)
+	claims text, ready_capacity int, leases int, lease_capacity int, system_identifier text, home text)
 	RETURNS SETOF health_finding
 	LANGUAGE plpgsql VOLATILE
 	SET search_path = pg_catalog, pg_temp
@@ -52,13 +52,12 @@ BEGIN
 		WHERE preloaded AND n > ready_capacity;
 	RETURN QUERY
 		SELECT 'warning', 'lease_capacity',
-			format('external workers hold %s tasks; the server has room for %s', n, lease_capacity),
-			'Increase task_queue.lease_capacity.'
-		FROM (SELECT count(*) AS n FROM task_queue._running() AS r WHERE r.kind = 'external') AS c
-		WHERE preloaded AND n >= lease_capacity * 0.9;
+			format('external workers hold %s leases in memory, which has room for %s', leases, lease_capacity),
+			'Nothing is lost, only slower: further leases are written to the tasks'' rows. Consider a higher task_queue.lease_capacity.'
+		WHERE preloaded AND leases >= lease_capacity * 0.9;
 END
 $$;
-COMMENT ON FUNCTION _health(boolean, int, boolean, boolean, boolean, int, text, int, int, text, text) IS 'Internal: the checks of health().';
+COMMENT ON FUNCTION _health(boolean, int, boolean, boolean, boolean, int, text, int, int, int, text, text) IS 'Internal: the checks of health().';
 
 CREATE FUNCTION _health_of_tasks(served boolean, idle_workers int, workers int, claims text[], now timestamptz)
 	RETURNS SETOF health_finding
@@ -162,7 +161,7 @@ BEGIN ATOMIC
 				THEN ', waiting in a call of task_queue' ELSE '' END),
 		'Dead rows cannot be removed meanwhile. End its transaction, or give the waiting call a timeout.'
 	 FROM pg_catalog.pg_stat_activity AS a
-	 WHERE a.backend_xmin IS NOT NULL AND a.xact_start < now - interval '10 min'
+	 WHERE (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL) AND a.xact_start < now - interval '10 min'
 		AND (a.datid IS NULL OR a.datname = pg_catalog.current_database())
 	 ORDER BY a.xact_start
 	 LIMIT 1)
@@ -177,7 +176,7 @@ BEGIN ATOMIC
 		pg_catalog.format('prepared transaction "%s" has held back vacuum since %s', p.gid, p.prepared),
 		'Dead rows cannot be removed meanwhile. Commit it or roll it back.'
 	FROM pg_catalog.pg_prepared_xacts AS p
-	WHERE p.prepared < now - interval '10 min';
+	WHERE p.prepared < now - interval '10 min' AND p.database = pg_catalog.current_database();
 END;
 COMMENT ON FUNCTION _health_of_storage(boolean, timestamptz) IS 'Internal: those checks of health() that look at partitions and at what holds back vacuum.';
 

@@ -27,6 +27,7 @@
 #include "handler/registry.h"
 #include "run/cancel.h"
 #include "shmem/claims.h"
+#include "store/cancel.h"
 #include "store/dag.h"
 #include "store/history.h"
 #include "store/option.h"
@@ -301,5 +302,6 @@ PG_FUNCTION_INFO_V1(tq_maintain_history);
 Datum
 tq_maintain_history(PG_FUNCTION_ARGS)
 {
+	tq_cancel_forget_ended();
 	PG_RETURN_BOOL(tq_history_maintain());
 }

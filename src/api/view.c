@@ -21,6 +21,7 @@
 #include "api/params.h"
 #include "base/guc.h"
 #include "handler/registry.h"
+#include "shmem/claims.h"
 #include "shmem/databases.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
@@ -94,6 +95,7 @@ collect_facts(TqHealthFacts *facts)
 		(void) tq_slot_count_workers(MyDatabaseId, &facts->idle_workers);
 	facts->claims = tq_claims ? tq_claims : "";
 	facts->ready_capacity = tq_ready_capacity;
+	facts->leases = tq_claim_count_external();
 	facts->lease_capacity = tq_lease_capacity;
 	facts->home = tq_home ? tq_home : "";
 }

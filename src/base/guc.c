@@ -48,7 +48,7 @@ define_startup_settings(void)
 							NULL, &tq_ready_capacity, 65536, 1024, 16777216,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("task_queue.lease_capacity",
-							"How many tasks of the whole server external workers can hold at once.",
+							"How many leases of external workers of the whole server are kept in shared memory.",
 							NULL, &tq_lease_capacity, 16384, 64, 16777216,
 							PGC_POSTMASTER, 0, NULL, NULL, NULL);
 }

@@ -27,13 +27,10 @@
 #include "bgw/foreground.h"
 #include "bgw/pool.h"
 #include "bgw/transaction.h"
-#include "dag/engine.h"
+#include "bgw/upkeep.h"
 #include "run/claim.h"
 #include "run/serve.h"
 #include "shmem/shmem.h"
-#include "store/cancel.h"
-#include "store/history.h"
-#include "store/lane.h"
 #include "store/maintain.h"
 
 #define PROMOTE_BATCH	1000
@@ -233,16 +230,6 @@ check_adopted(void *arg)
 				 errhint("If this copy is to run them, call task_queue.adopt_database().")));
 }
 
-/* Where there is no scheduler. */
-static void
-upkeep(void *arg)
-{
-	(void) tq_history_maintain();
-	(void) tq_dag_expire();
-	tq_cancel_forget_ended();
-	(void) tq_lane_remove_empty();
-}
-
 static ErrorData *
 work(Foreground *foreground, int64 max_tasks)
 {
@@ -250,10 +237,10 @@ work(Foreground *foreground, int64 max_tasks)
 
 	if (error != NULL)
 		return error;
-	tq_pool_recover();
+	tq_chore_run_now(&tq_pool_recover);
 	error = run_all(foreground, max_tasks);
 	if (error == NULL && !tq_shmem_available())
-		error = tq_transaction_run(upkeep, NULL);
+		(void) tq_upkeep();		/* where there is no scheduler */
 	return error;
 }
 

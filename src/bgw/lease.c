@@ -3,8 +3,8 @@
  * lease.c
  *	  Leases of external workers that have run out.
  *
- * They end a few at a time in one transaction; if that fails, each in one of
- * its own, so that a task that makes trouble keeps none of the others.
+ * Those in memory are looked for when the next one is due.  After an error, or
+ * while somebody has locked the task, the chore remembers that some are over.
  *
  *-------------------------------------------------------------------------
  */
@@ -14,69 +14,14 @@
 
 #include "base/clock.h"
 #include "bgw/pool.h"
-#include "bgw/transaction.h"
 #include "run/lease.h"
 #include "shmem/databases.h"
 #include "shmem/lease.h"
-
-#define BATCH			100
-#define RETRY_US		(200 * TQ_USECS_PER_MS)
-
-typedef struct Batch
-{
-	const TqClaim *claims;
-	int			n;
-	bool		all;			/* none was locked by somebody else */
-} Batch;
-
-static void
-expire_batch(void *arg)
-{
-	Batch	   *batch = arg;
-
-	for (int i = 0; i < batch->n; i++)
-	{
-		if (!tq_lease_expire(&batch->claims[i]))
-			batch->all = false;
-	}
-}
-
-static bool
-expire_one_by_one(const TqClaim *claims, int n)
-{
-	bool		all = true;
-
-	for (int i = 0; i < n; i++)
-	{
-		Batch		batch = {.claims = &claims[i], .n = 1, .all = true};
-		ErrorData  *error = tq_transaction_run(expire_batch, &batch);
-
-		if (error != NULL)
-			tq_transaction_log(error, "ending a lease");
-		all &= batch.all && error == NULL;
-	}
-	return all;
-}
-
-static bool
-expire(const TqClaim *claims, int n)
-{
-	bool		all = true;
-
-	for (int i = 0; i < n; i += BATCH)
-	{
-		Batch		batch = {.claims = &claims[i], .n = Min(BATCH, n - i), .all = true};
-
-		if (tq_transaction_run(expire_batch, &batch) == NULL)
-			all &= batch.all;
-		else
-			all &= expire_one_by_one(batch.claims, batch.n);
-	}
-	return all;
-}
+#include "store/maintain.h"
 
 typedef struct Scan
 {
+	int64		after;
 	int64		now;
 	int64		next;
 } Scan;
@@ -87,25 +32,67 @@ is_over(const TqClaim *claim, void *arg)
 	Scan	   *scan = arg;
 
 	if (tq_lease_is_over(claim, scan->now))
-		return true;
+		return claim->task_id > scan->after;
 	/* Others are noted again when they are confirmed, or when the transaction that ends them gives up. */
 	if (claim->external && claim->pid == 0 && claim->ending == 0)
 		scan->next = Min(scan->next, claim->lease_until);
 	return false;
 }
 
-void
-tq_pool_expire_leases(void)
+static int
+compare_ids(const void *a, const void *b)
 {
-	Scan		scan = {.now = tq_clock_monotonic(), .next = TQ_NEVER};
+	int64		left = ((const TqClaim *) a)->task_id;
+	int64		right = ((const TqClaim *) b)->task_id;
+
+	return left < right ? -1 : left > right;
+}
+
+static bool
+any_is_over(void)
+{
+	return tq_lease_next(MyDatabaseId) <= tq_clock_monotonic();
+}
+
+static int
+find_over(int64 after, int64 *ids, int max)
+{
+	Scan		scan = {.after = after, .now = tq_clock_monotonic(), .next = TQ_NEVER};
 	TqClaim    *claims;
 	int			n;
 
-	if (tq_lease_next(MyDatabaseId) > scan.now)
-		return;
 	tq_lease_scan_begin(MyDatabaseId);
 	claims = tq_claim_list(is_over, &scan, &n);
-	if (!expire(claims, n))
-		scan.next = Min(scan.next, scan.now + RETRY_US);
 	tq_lease_scan_end(MyDatabaseId, scan.next);
+	if (claims == NULL)
+		return 0;
+	qsort(claims, n, sizeof(TqClaim), compare_ids);
+	n = Min(n, max);
+	for (int i = 0; i < n; i++)
+		ids[i] = claims[i].task_id;
+	pfree(claims);
+	return n;
 }
+
+static bool
+expire(int64 task_id)
+{
+	TqClaim		claim;
+
+	return !tq_claim_find(task_id, &claim) ||
+		!tq_lease_is_over(&claim, tq_clock_monotonic()) || tq_lease_expire(&claim);
+}
+
+TqChore		tq_pool_expire_leases = {
+	.doing = "ending a lease",
+	.is_due = any_is_over,
+	.find = find_over,
+	.handle = expire
+};
+
+/* Leases that rows tell of, from before the library was preloaded. */
+TqChore		tq_pool_expire_rows = {
+	.doing = "ending a lease",
+	.find = tq_maintain_leases_over,
+	.handle = tq_lease_expire_row
+};

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * pool.h
- *	  The worker pool of a database, kept by its scheduler.
+ *	  What the scheduler of a database keeps: its worker pool, and tasks that
+ *	  nobody else is responsible for.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "bgw/chore.h"
 #include "shmem/databases.h"
 
 /* Start workers as asked for; notices those that never came up. */
@@ -24,14 +26,15 @@ extern void tq_pool_start_targeted(void);
 /* When the pool wants to be looked at again; TQ_NEVER: when something happens. */
 extern TimestampTz tq_pool_next(void);
 
-/* Settle the tasks of workers that died with them; returns false if something is left. */
-extern bool tq_pool_settle(void);
+/* Tasks of workers that died with them. */
+extern TqChore tq_pool_settle;
 
-/* Leases of external workers that have run out. */
-extern void tq_pool_expire_leases(void);
+/* Leases of external workers that have run out: in memory, in rows. */
+extern TqChore tq_pool_expire_leases;
+extern TqChore tq_pool_expire_rows;
 
-/* Procedures and cancels that nobody is responsible for after a restart. */
-extern void tq_pool_recover(void);
-extern void tq_pool_cancel_unclaimed(void);
+/* Procedures and cancels that nobody is responsible for. */
+extern TqChore tq_pool_recover;
+extern TqChore tq_pool_cancel_unclaimed;
 
 #endif

@@ -7,7 +7,11 @@
  * settles what dead workers left, ends leases that ran out, and sweeps.  Idle, it sleeps until the next
  * scheduled task is due; it runs no query as long as nothing happens.
  *
- * An error ends the process; the launcher starts another one after a while.
+ * Nothing here waits for a lock that a user may hold: what could is a chore
+ * (chore.h) or upkeep, which give up soon and try again.  The rest only reads,
+ * or passes over rows that are locked.
+ *
+ * An error there ends the process; the launcher starts another one after a while.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,8 +29,7 @@
 #include "bgw/bgw.h"
 #include "bgw/pool.h"
 #include "bgw/transaction.h"
-#include "dag/engine.h"
-#include "run/lease.h"
+#include "bgw/upkeep.h"
 #include "shmem/counters.h"
 #include "shmem/databases.h"
 #include "shmem/lease.h"
@@ -34,20 +37,24 @@
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
-#include "store/cancel.h"
-#include "store/history.h"
-#include "store/lane.h"
 #include "store/maintain.h"
 
 #define PROMOTE_BATCH		1000
 #define SWEEP_SECONDS		60
 #define UPKEEP_SECONDS		3600
-#define RETRY_SECONDS		2
+#define UPKEEP_RETRY_SECONDS	2
+
+static TqChore *const chores[] = {
+	&tq_pool_settle,
+	&tq_pool_recover,
+	&tq_pool_expire_leases,
+	&tq_pool_expire_rows,
+	&tq_pool_cancel_unclaimed
+};
 
 static MemoryContext loop_context;
 static bool found_extension = false;
 static bool ended_well = false;
-static bool settled = true;
 static bool promoting = false;	/* more is due */
 static uint32 config_epoch;
 static TimestampTz next_sweep;
@@ -123,15 +130,10 @@ upkeep(void)
 
 	tq_transaction_start();
 	unused = tq_maintain_is_unused();
-	if (!unused)
-	{
-		complete = tq_history_maintain();
-		complete = tq_dag_expire() && complete;
-		tq_cancel_forget_ended();
-		(void) tq_lane_remove_empty();
-	}
 	tq_transaction_commit();
-	next_upkeep = in_seconds(complete ? UPKEEP_SECONDS : RETRY_SECONDS);
+	if (!unused)
+		complete = tq_upkeep();
+	next_upkeep = in_seconds(complete ? UPKEEP_SECONDS : UPKEEP_RETRY_SECONDS);
 }
 
 /*
@@ -142,20 +144,21 @@ static void
 promote_due(void)
 {
 	TimestampTz due;
-	bool		left;
 
 	tq_transaction_start();
-	(void) tq_maintain_promote_due(PROMOTE_BATCH, &left);
-	promoting = tq_lease_expire_rows(NULL, 0) > 0 || left;
+	(void) tq_maintain_promote_due(PROMOTE_BATCH, &promoting);
 	tq_transaction_commit();
 	if (promoting)
 		return;
+
+	tq_chore_want(&tq_pool_expire_rows);
+	tq_chore_run(&tq_pool_expire_rows);
 
 	tq_database_due_scan_begin(MyDatabaseId);
 	tq_transaction_start();
 	due = tq_maintain_next_due();
 	tq_transaction_commit();
-	/* One that is due but was not promoted is locked by somebody: look again soon. */
+	/* What is due but still there is locked by somebody: look again soon. */
 	if (due <= tq_clock_now())
 		due = tq_clock_add(tq_clock_now(), 100 * TQ_USECS_PER_MS);
 	tq_database_due_scan_end(MyDatabaseId, due);
@@ -176,8 +179,8 @@ sweep(void)
 		return;
 	tq_ready_reset(MyDatabaseId, false);
 	promote_due();
-	tq_pool_recover();
-	tq_pool_cancel_unclaimed();
+	tq_chore_want(&tq_pool_recover);
+	tq_chore_want(&tq_pool_cancel_unclaimed);
 	tq_wake_worker(MyDatabaseId, 0);
 }
 
@@ -187,8 +190,7 @@ start_up(void)
 	check_adoption();
 	config_epoch = tq_database_config_epoch(MyDatabaseId);
 	upkeep();
-	settled = tq_pool_settle();
-	tq_pool_recover();
+	tq_chore_want(&tq_pool_expire_leases);
 	sweep();
 	tq_pool_start_targeted();
 }
@@ -205,10 +207,10 @@ react(const TqMessages *messages)
 		check_adoption();
 		tq_pool_forget_served();
 	}
-	settled = tq_pool_settle();
-	tq_pool_expire_leases();
 	if (messages->check_cancels)
-		tq_pool_cancel_unclaimed();
+		tq_chore_want(&tq_pool_cancel_unclaimed);
+	for (int i = 0; i < lengthof(chores); i++)
+		tq_chore_run(chores[i]);
 	if (messages->sweep)
 	{
 		sweep();
@@ -247,11 +249,11 @@ sleep_until_next(void)
 	next = Min(next, tq_pool_next());
 	if (table_may_hold_rows)
 		next = Min(next, next_sweep);
-	if (!settled)
-		next = Min(next, in_seconds(RETRY_SECONDS));
+	for (int i = 0; i < lengthof(chores); i++)
+		next = Min(next, tq_chore_next(chores[i]));
 	ms = (next - tq_clock_now()) / TQ_USECS_PER_MS + 1;
 	lease_end = tq_lease_next(MyDatabaseId);
-	if (lease_end != TQ_NEVER)
+	if (lease_end != TQ_NEVER && !tq_pool_expire_leases.wanted)
 		ms = Min(ms, (lease_end - tq_clock_monotonic()) / TQ_USECS_PER_MS + 1);
 	tq_bgw_report(NULL);
 	pgstat_report_stat(true);

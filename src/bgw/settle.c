@@ -4,18 +4,17 @@
  *	  Tasks that nobody is responsible for: their worker died, or the server
  *	  was restarted, or their cancel came too late for a running attempt.
  *
- * Each is handled in a transaction of its own, under its row lock.
+ * Each is handled under its row lock.  Somebody who has locked the row without
+ * a claim is not the one who runs it: the task waits for another try.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "utils/memutils.h"
 
 #include "base/clock.h"
 #include "bgw/pool.h"
-#include "bgw/transaction.h"
 #include "run/claim.h"
 #include "run/finish.h"
 #include "shmem/claims.h"
@@ -24,8 +23,6 @@
 #include "store/cancel.h"
 #include "store/maintain.h"
 #include "store/task.h"
-
-#define BATCH	100
 
 /* A function's attempt left no trace; a procedure's start was counted. */
 static void
@@ -47,22 +44,52 @@ death_of(const TqSlot *dead)
 	return tq_error_make(TQ_KIND_TERMINATED, "the worker process was terminated", true);
 }
 
+/* The worker that is being settled. */
 typedef struct Settling
 {
 	TqSlot		dead;
-	bool		busy;			/* somebody holds the row: later */
 	char		state;			/* of the task after it; '\0': it is gone */
 	int64		lane;			/* these two of a task that is ready again */
 	TqReadyKey	key;
 } Settling;
 
-static void
-settle_slot(void *arg)
+static Settling settling;
+
+static bool
+is_dead(const TqSlot *slot)
 {
-	Settling   *settling = arg;
-	const TqSlot *dead = &settling->dead;
-	TqLockResult result;
-	TqTask	   *task;
+	return slot->state == TQ_SLOT_DEAD && slot->database == MyDatabaseId;
+}
+
+static bool
+any_is_dead(void)
+{
+	for (int i = 0; i < tq_slot_count(); i++)
+	{
+		if (is_dead(tq_slot(i)))
+			return true;
+	}
+	return false;
+}
+
+/* Ids are the indexes of the slots. */
+static int
+find_dead(int64 after, int64 *ids, int max)
+{
+	int			n = 0;
+
+	for (int i = 0; i < tq_slot_count() && n < max; i++)
+	{
+		if (i > after && is_dead(tq_slot(i)))
+			ids[n++] = i;
+	}
+	return n;
+}
+
+static void
+settle_task(TqTask *task)
+{
+	const TqSlot *dead = &settling.dead;
 	TqError    *error = death_of(dead);
 	TqAttempt	attempt = {
 		.number = dead->attempt,
@@ -71,62 +98,57 @@ settle_slot(void *arg)
 		.called = true
 	};
 
-	result = tq_task_lock(dead->task_id, TQ_LOCK_SKIP, &task);
-	settling->busy = result == TQ_LOCK_BUSY;
-	/* A crash may have taken what was committed last; a higher one is another attempt. */
-	if (result != TQ_LOCKED || task->gen > dead->gen)
-		return;
 	if (error)
-		settling->state = tq_finish_failed(task, &attempt, error);
+		settling.state = tq_finish_failed(task, &attempt, error);
 	else
 	{
 		take_back_start(task);
-		settling->state = tq_finish_released(task, 0);
+		settling.state = tq_finish_released(task, 0);
 	}
-	settling->lane = task->lane;
-	settling->key.priority = task->priority;
-	settling->key.run_at = task->run_at;
-	settling->key.task_id = task->task_id;
+	settling.lane = task->lane;
+	settling.key.priority = task->priority;
+	settling.key.run_at = task->run_at;
+	settling.key.task_id = task->task_id;
 }
 
-/* False: not yet. */
 static bool
-settle(int index)
+settle_slot(int64 index)
 {
-	TqSlot	   *slot = tq_slot(index);
-	Settling	settling = {.busy = false};
-	ErrorData  *error;
+	TqSlot	   *slot = tq_slot((int) index);
+	TqTask	   *task;
+	TqLockResult result;
 
+	memset(&settling, 0, sizeof(settling));
 	SpinLockAcquire(&slot->mutex);
 	settling.dead = *slot;
 	SpinLockRelease(&slot->mutex);
-	if (settling.dead.state != TQ_SLOT_DEAD || settling.dead.database != MyDatabaseId)
+	if (settling.dead.task_id == 0)
 		return true;
-	if (settling.dead.task_id != 0)
-	{
-		error = tq_transaction_run(settle_slot, &settling);
-		if (error != NULL)
-			tq_transaction_log(error, "settling the task of a dead worker");
-		if (error != NULL || settling.busy)
-			return false;
-		/* The claim outlived its process; whoever took the id from the index meanwhile has dropped it. */
-		tq_claim_release(settling.dead.task_id);
-		if (settling.state == TQ_TASK_READY)
-			tq_ready_push(MyDatabaseId, settling.lane, &settling.key);
-	}
-	tq_slot_free(index);
-	return true;
+	result = tq_task_lock(settling.dead.task_id, TQ_LOCK_SKIP, &task);
+	/* A crash may have taken what was committed last; a higher one is another attempt. */
+	if (result == TQ_LOCKED && task->gen <= settling.dead.gen)
+		settle_task(task);
+	return result != TQ_LOCK_BUSY;
 }
 
-bool
-tq_pool_settle(void)
+/* The claim outlived its process; whoever took the id from the index meanwhile has dropped it. */
+static void
+free_settled(int64 index)
 {
-	bool		all = true;
-
-	for (int i = 0; i < tq_slot_count(); i++)
-		all &= settle(i);
-	return all;
+	if (settling.dead.task_id != 0)
+		tq_claim_release(settling.dead.task_id);
+	if (settling.state == TQ_TASK_READY)
+		tq_ready_push(MyDatabaseId, settling.lane, &settling.key);
+	tq_slot_free((int) index);
 }
+
+TqChore		tq_pool_settle = {
+	.doing = "settling the task of a dead worker",
+	.is_due = any_is_dead,
+	.find = find_dead,
+	.handle = settle_slot,
+	.handled = free_settled
+};
 
 /* Without shared memory only a claim of our own tells that there is no other. */
 static bool
@@ -138,78 +160,64 @@ is_claimed(const TqTask *task)
 	return false;
 }
 
-static void
+/* A worker that died with the task is settled first: then it may have to be charged. */
+static bool
+is_unsettled(int64 task_id)
+{
+	for (int i = 0; i < tq_slot_count(); i++)
+	{
+		if (is_dead(tq_slot(i)) && tq_slot(i)->task_id == task_id)
+			return true;
+	}
+	return false;
+}
+
+static bool
 recover_one(int64 task_id)
 {
 	TqTask	   *task;
+	TqLockResult result;
 
-	if (tq_task_lock(task_id, TQ_LOCK_SKIP, &task) != TQ_LOCKED ||
-		task->state != TQ_TASK_RUNNING || is_claimed(task))
-		return;
-	take_back_start(task);
-	(void) tq_finish_released(task, 0);
+	if (is_unsettled(task_id))
+		return false;
+	result = tq_task_lock(task_id, TQ_LOCK_SKIP, &task);
+
+	if (result == TQ_LOCK_BUSY)
+		return tq_claim_find(task_id, NULL);
+	if (result == TQ_LOCKED && task->state == TQ_TASK_RUNNING && !is_claimed(task))
+	{
+		take_back_start(task);
+		(void) tq_finish_released(task, 0);
+	}
+	return true;
 }
 
-static void
+TqChore		tq_pool_recover = {
+	.doing = "recovering interrupted procedures",
+	.find = tq_maintain_running,
+	.handle = recover_one
+};
+
+static bool
 cancel_one(int64 task_id)
 {
 	TqTask	   *task;
 	TqAttempt	attempt = {0};
+	TqLockResult result = tq_task_lock(task_id, TQ_LOCK_SKIP, &task);
 	char	   *reason;
 
-	if (tq_task_lock(task_id, TQ_LOCK_SKIP, &task) != TQ_LOCKED || tq_claim_find(task_id, NULL))
-		return;
-	attempt.number = task->attempt;
-	if (tq_cancel_requested(task_id, &reason))
-		tq_finish_canceled(task, &attempt, reason);
-}
-
-typedef struct Batch
-{
-	int			(*read) (int64 after, int64 *ids, int max);
-	void		(*handle) (int64 task_id);
-	int64		after;
-	int			count;
-} Batch;
-
-static void
-handle_batch(void *arg)
-{
-	Batch	   *batch = arg;
-	int64		ids[BATCH];
-
-	batch->count = batch->read(batch->after, ids, BATCH);
-	for (int i = 0; i < batch->count; i++)
-		batch->handle(ids[i]);
-	if (batch->count > 0)
-		batch->after = ids[batch->count - 1];
-}
-
-static void
-handle_all(int (*read) (int64, int64 *, int), void (*handle) (int64), const char *doing)
-{
-	Batch		batch = {.read = read, .handle = handle, .after = PG_INT64_MIN};
-
-	do
+	if (tq_claim_find(task_id, NULL))
+		return true;
+	if (result == TQ_LOCKED && tq_cancel_requested(task_id, &reason))
 	{
-		ErrorData  *error = tq_transaction_run(handle_batch, &batch);
-
-		if (error != NULL)
-		{
-			tq_transaction_log(error, doing);
-			return;
-		}
-	} while (batch.count == BATCH);
+		attempt.number = task->attempt;
+		tq_finish_canceled(task, &attempt, reason);
+	}
+	return result != TQ_LOCK_BUSY;
 }
 
-void
-tq_pool_recover(void)
-{
-	handle_all(tq_maintain_running, recover_one, "recovering interrupted procedures");
-}
-
-void
-tq_pool_cancel_unclaimed(void)
-{
-	handle_all(tq_maintain_canceled, cancel_one, "canceling tasks");
-}
+TqChore		tq_pool_cancel_unclaimed = {
+	.doing = "canceling tasks",
+	.find = tq_maintain_canceled,
+	.handle = cancel_one
+};

@@ -12,10 +12,15 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/timeout.h"
 
 #include "bgw/transaction.h"
+
+/* How long who must not be held up waits for a lock. */
+#define SHORT_LOCK_TIMEOUT	"10ms"
 
 /* Before the first snapshot. */
 void
@@ -97,6 +102,28 @@ tq_transaction_run(void (*function) (void *arg), void *arg)
 	Wrapped		wrapped = {function, arg};
 
 	return tq_transaction_guard(run_wrapped, &wrapped);
+}
+
+static void
+run_impatiently(void *arg)
+{
+	Wrapped    *wrapped = arg;
+
+	(void) set_config_option("lock_timeout", SHORT_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+	wrapped->function(wrapped->arg);
+}
+
+ErrorData *
+tq_transaction_try(void (*function) (void *arg), void *arg)
+{
+	Wrapped		wrapped = {function, arg};
+	ErrorData  *error = tq_transaction_run(run_impatiently, &wrapped);
+
+	/* A time that was up just when the lock was had must not end something else. */
+	if (get_timeout_indicator(LOCK_TIMEOUT, true))
+		QueryCancelPending = false;
+	return error;
 }
 
 void

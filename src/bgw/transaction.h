@@ -25,6 +25,12 @@ extern void tq_transaction_commit(void);
  */
 extern ErrorData *tq_transaction_run(void (*function) (void *arg), void *arg);
 
+/*
+ * The same for who must not be held up by others: a wait for a lock soon ends
+ * in an error, ERRCODE_LOCK_NOT_AVAILABLE.
+ */
+extern ErrorData *tq_transaction_try(void (*function) (void *arg), void *arg);
+
 /* The same without starting one: for code that starts and ends its own. */
 extern ErrorData *tq_transaction_guard(void (*function) (void *arg), void *arg);
 

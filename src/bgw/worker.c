@@ -108,6 +108,8 @@ serve_again(void *arg)
 	worker.served = tq_serve_lanes(worker.name, NULL, false);
 	worker.open_lanes = palloc(Max(1, worker.served->count) * sizeof(int64));
 	MemoryContextSwitchTo(old);
+	for (int i = 0; i < worker.served->npaused; i++)
+		tq_ready_close(MyDatabaseId, worker.served->paused[i], worker.config_epoch);
 }
 
 /* False: the lanes are not known; the database may be on its way out. */

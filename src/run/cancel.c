@@ -66,20 +66,21 @@ is_executing_here(int64 task_id)
 }
 
 /*
- * With the row locked: is it being executed?  A claim outlives the execution
- * until the outcome is committed; one that this very transaction made for an
- * execution, or has reported on, does not count.
+ * With the row locked: is it being executed?  By this very session also
+ * without a claim to be seen.  A claim outlives the execution until the
+ * outcome is committed; one that this very transaction made for an execution,
+ * or has reported on, does not count.
  */
 static bool
 is_running(const TqTask *task)
 {
 	TqClaim		claim;
 
-	if (task->state == TQ_TASK_RUNNING)
+	if (task->state == TQ_TASK_RUNNING || is_executing_here(task->task_id))
 		return true;
 	if (!tq_claim_find(task->task_id, &claim) || claim.ending == MyProcPid)
 		return false;
-	return claim.external || claim.pid != MyProcPid || is_executing_here(task->task_id);
+	return claim.external || claim.pid != MyProcPid;
 }
 
 TqLockResult

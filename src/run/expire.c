@@ -88,7 +88,7 @@ is_in_scope(const Scope *scope, const char *queue)
 		if (strcmp(scope->queues[i], queue) == 0)
 			return true;
 	}
-	return scope->queues == NULL;
+	return false;
 }
 
 static bool
@@ -121,16 +121,13 @@ tq_lease_expire_claims(char *const *queues, int nqueues)
 }
 
 static bool
-expire_row(int64 task_id, const Scope *scope)
+expire_locked_row(TqTask *task)
 {
-	TqTask	   *task;
 	TqHandler  *handler;
 	TimestampTz limit;
 	char		limit_kind;
 
-	if (tq_task_lock(task_id, TQ_LOCK_SKIP, &task) != TQ_LOCKED ||
-		task->lease_token == 0 || task->lease_until > tq_clock_now() ||
-		!is_in_scope(scope, task->queue))
+	if (task->lease_token == 0 || task->lease_until > tq_clock_now())
 		return false;
 	handler = tq_handler_find(task->handler, true);
 	limit = tq_handout_limit(task, handler, task->started_at, &limit_kind);
@@ -150,13 +147,27 @@ tq_lease_expire_rows(char *const *queues, int nqueues)
 	int			n;
 	int			expired = 0;
 
-	if (queues != NULL && nqueues == 0)
+	if (nqueues == 0)
 		return 0;
 	n = tq_leased_expired(tq_clock_now(), queues, nqueues, ids, EXPIRE_BATCH);
 	for (int i = 0; i < n; i++)
 	{
-		if (expire_row(ids[i], &scope))
+		TqTask	   *task;
+
+		if (tq_task_lock(ids[i], TQ_LOCK_SKIP, &task) == TQ_LOCKED &&
+			is_in_scope(&scope, task->queue) && expire_locked_row(task))
 			expired++;
 	}
 	return expired;
+}
+
+bool
+tq_lease_expire_row(int64 task_id)
+{
+	TqTask	   *task;
+	TqLockResult result = tq_task_lock(task_id, TQ_LOCK_SKIP, &task);
+
+	if (result == TQ_LOCKED)
+		(void) expire_locked_row(task);
+	return result != TQ_LOCK_BUSY;
 }

@@ -45,14 +45,12 @@ typedef struct TqHeld
 /* Set the leases of all tasks of a worker; what he holds is palloc'd, ordered by task_id. */
 extern TqHeld *tq_lease_heartbeat(Oid caller, const char *worker, int64 lease_us, int *n);
 
-/*
- * Leases that ran out, in memory and in rows, of some queues (queues NULL: of
- * all).  At most a few at a time; return how many.
- */
+/* Leases that ran out, in memory and in rows, of some queues.  At most a few at a time; return how many. */
 extern int	tq_lease_expire_claims(char *const *queues, int nqueues);
 extern int	tq_lease_expire_rows(char *const *queues, int nqueues);
 
-/* One whose copied claim says that it ran out.  False: its row is locked by somebody, try again. */
+/* One that ran out, as a copy of its claim says, or in a row.  False: its row is locked by somebody, try again. */
 extern bool tq_lease_expire(const TqClaim *claim);
+extern bool tq_lease_expire_row(int64 task_id);
 
 #endif

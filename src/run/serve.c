@@ -97,6 +97,7 @@ tq_serve_lanes(const char *worker, const char *queue, bool manual)
 	served->lanes = palloc(Max(n, 1) * sizeof(int64));
 	served->queues = palloc(Max(n, 1) * sizeof(char *));
 	served->max_running = palloc(Max(n, 1) * sizeof(int));
+	served->paused = palloc(Max(n, 1) * sizeof(int64));
 	for (int i = 0; i < n; i++)
 	{
 		const TqQueue *row;
@@ -109,7 +110,10 @@ tq_serve_lanes(const char *worker, const char *queue, bool manual)
 			continue;
 		row = tq_queue_find(lanes[i].queue, true);
 		if (row != NULL && row->paused)
+		{
+			served->paused[served->npaused++] = lanes[i].id;
 			continue;
+		}
 		served->lanes[served->count] = lanes[i].id;
 		served->queues[served->count] = lanes[i].queue;
 		served->max_running[served->count] = row ? row->max_running : 0;

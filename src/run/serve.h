@@ -18,6 +18,8 @@ typedef struct TqServed
 	int64	   *lanes;
 	char	  **queues;			/* of each lane */
 	int		   *max_running;	/* of its queue; 0: no limit */
+	int			npaused;
+	int64	   *paused;			/* lanes that would be served, were their queues not paused */
 } TqServed;
 
 /*

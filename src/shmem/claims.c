@@ -379,6 +379,12 @@ tq_claim_list(TqClaimFilter filter, void *arg, int *n)
 	return list;
 }
 
+int
+tq_claim_count_external(void)
+{
+	return claims != NULL ? pg_atomic_read_u32(nexternal) : 0;
+}
+
 void
 tq_claim_forget_database(Oid database)
 {
@@ -409,17 +415,19 @@ tq_claim_for_each(void (*visit) (Oid database, const TqClaim *claim, void *arg),
 		visit((Oid) entry->key.database, &entry->claim, arg);
 }
 
-void
+bool
 tq_claim_restore(Oid database, const TqClaim *claim)
 {
 	ClaimKey	key = claim_key(database, claim->task_id);
-	bool		found;
-	ClaimEntry *entry = hash_search(claims, &key, HASH_ENTER_NULL, &found);
+	ClaimEntry *entry = NULL;
 
-	if (entry == NULL || found)
-		return;
+	if (pg_atomic_read_u32(nexternal) < tq_lease_capacity)
+		entry = hash_search(claims, &key, HASH_ENTER_NULL, NULL);
+	if (entry == NULL)
+		return false;
 	entry->claim = *claim;
 	pg_atomic_fetch_add_u32(nexternal, 1);
 	if (claim->counted)
 		entry->claim.counted = tq_running_add(database, claim->queue, PG_INT32_MAX);
+	return true;
 }

@@ -95,12 +95,15 @@ extern bool tq_claim_change(int64 task_id, TqClaimChange change, void *arg);
 typedef bool (*TqClaimFilter) (const TqClaim *claim, void *arg);
 extern TqClaim *tq_claim_list(TqClaimFilter filter, void *arg, int *n);
 
+/* How many external workers hold, in all databases. */
+extern int	tq_claim_count_external(void);
+
 /* When a database, or the extension in it, is gone. */
 extern void tq_claim_forget_database(Oid database);
 
 /* Postmaster only, while nobody else runs: claims of all databases. */
 extern void tq_claim_for_each(void (*visit) (Oid database, const TqClaim *claim, void *arg), void *arg);
-extern void tq_claim_restore(Oid database, const TqClaim *claim);
+extern bool tq_claim_restore(Oid database, const TqClaim *claim);	/* false: no room */
 
 /* At exit, and when a backend's claims must go at once. */
 extern void tq_claim_release_mine(void);

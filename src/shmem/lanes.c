@@ -86,6 +86,7 @@ tq_lane_head_make(Oid database, int64 lane)
 		head->lowered_valid = false;
 		head->complete = false;
 		head->mark = tq_lowest_key;
+		head->closed = false;
 	}
 	return head;
 }

@@ -33,6 +33,8 @@ typedef struct TqLaneHead
 	int			refiller;		/* pid; 0: no refill is under way */
 	bool		lowered_valid;
 	TqReadyKey	lowered;
+	bool		closed;			/* no worker served it in this epoch */
+	uint32		closed_epoch;
 } TqLaneHead;
 
 typedef struct TqReadyEntry

@@ -440,6 +440,34 @@ tq_ready_has_work(Oid database, const int64 *lanes, int nlanes)
 	return work;
 }
 
+void
+tq_ready_close(Oid database, int64 id, uint32 config_epoch)
+{
+	TqLaneHead *lane;
+
+	lock(LW_EXCLUSIVE);
+	lane = tq_lane_head_make(database, id);
+	if (lane != NULL)
+	{
+		lane->closed = true;
+		lane->closed_epoch = config_epoch;
+	}
+	unlock();
+}
+
+bool
+tq_ready_is_closed(Oid database, int64 id, uint32 config_epoch)
+{
+	const TqLaneHead *lane;
+	bool		closed;
+
+	lock(LW_SHARED);
+	lane = tq_lane_head_find(database, id);
+	closed = lane != NULL && lane->closed && lane->closed_epoch == config_epoch;
+	unlock();
+	return closed;
+}
+
 uint64
 tq_ready_activity(void)
 {

@@ -80,6 +80,13 @@ extern void tq_ready_refill_cancel(void);	/* any refill of this backend */
 /* Whether some lanes may hold something; true also for lanes that were not read yet. */
 extern bool tq_ready_has_work(Oid database, const int64 *lanes, int nlanes);
 
+/*
+ * Workers do not serve a lane whose queue is paused: as long as the database is
+ * configured as in this epoch, nobody need be woken for it.
+ */
+extern void tq_ready_close(Oid database, int64 lane, uint32 config_epoch);
+extern bool tq_ready_is_closed(Oid database, int64 lane, uint32 config_epoch);
+
 /* Rises whenever a task becomes ready, in any database. */
 extern uint64 tq_ready_activity(void);
 

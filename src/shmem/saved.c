@@ -128,7 +128,7 @@ save_at_exit(int code, Datum arg)
 		save();
 }
 
-static void
+static bool
 restore(const SavedClaim *saved, int64 now, int64 down)
 {
 	TqClaim		claim = saved->claim;
@@ -137,8 +137,10 @@ restore(const SavedClaim *saved, int64 now, int64 down)
 	claim.limit_until += now - down;
 	if (claim.limit_kind != TQ_LIMIT_NONE)
 		claim.lease_until = Min(claim.lease_until, claim.limit_until);
-	tq_claim_restore(saved->database, &claim);
+	if (!tq_claim_restore(saved->database, &claim))
+		return false;
 	tq_lease_note(saved->database, claim.lease_until);
+	return true;
 }
 
 static void
@@ -147,12 +149,19 @@ read_file(FILE *file)
 	int64		now = tq_clock_monotonic();
 	SavedHeader header;
 	SavedClaim	saved;
+	int64		restored = 0;
 
 	if (fread(&header, sizeof(header), 1, file) != 1 ||
 		header.magic != SAVED_MAGIC || header.size != sizeof(SavedClaim))
 		return;
-	for (int64 i = 0; i < header.count && fread(&saved, sizeof(saved), 1, file) == 1; i++)
-		restore(&saved, now, Max(0, tq_clock_now() - header.saved_at));
+	while (restored < header.count && fread(&saved, sizeof(saved), 1, file) == 1 &&
+		   restore(&saved, now, Max(0, tq_clock_now() - header.saved_at)))
+		restored++;
+	if (restored < header.count)
+		ereport(LOG,
+				(errmsg("task_queue: " INT64_FORMAT " of " INT64_FORMAT " leases of external workers are forgotten",
+						header.count - restored, header.count),
+				 errhint("Was task_queue.lease_capacity lowered?")));
 }
 
 void

@@ -283,6 +283,8 @@ wake_for_lane(int64 lane, int ntasks)
 
 	if (class == TQ_LANE_CLASS_EXTERNAL)
 		tq_poll_wake(MyDatabaseId, lane, ntasks);
+	else if (tq_ready_is_closed(MyDatabaseId, lane, tq_database_config_epoch(MyDatabaseId)))
+		return;
 	else if (class >= TQ_LANE_CLASS_WORKER)
 		tq_wake_worker(MyDatabaseId, class - TQ_LANE_CLASS_WORKER);
 	else if (class == TQ_LANE_CLASS_DATABASE || class == TQ_LANE_CLASS_TARGET)

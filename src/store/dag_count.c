@@ -14,6 +14,7 @@
 #include "utils/builtins.h"
 
 #include "store/dag.h"
+#include "store/dag_rel.h"
 #include "store/plans.h"
 
 /*
@@ -44,7 +45,7 @@ tq_step_list_uncounted(int64 dag_key, char state, int32 first, TqUncountedStep *
 	int			n;
 
 	tq_spi_begin(&spi);
-	n = (int) tq_plan_run(&plan, values, NULL);
+	n = (int) tq_dag_run(&plan, values, NULL);
 	*steps = MemoryContextAlloc(spi.caller, (n + 1) * sizeof(TqUncountedStep));
 	for (int i = 0; i < n; i++)
 	{
@@ -76,7 +77,7 @@ tq_step_set_count(int64 dag_key, const TqUncountedStep *step, int32 unmet)
 	TqSpi		spi;
 
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&plan, values, NULL);
+	(void) tq_dag_run(&plan, values, NULL);
 	tq_spi_end(&spi);
 }
 
@@ -110,8 +111,8 @@ tq_step_put_back(int64 dag_key, int32 step_no)
 	TqSpi		spi;
 
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&history, values, NULL);
-	(void) tq_plan_run(&steps, values, NULL);
+	(void) tq_dag_run(&history, values, NULL);
+	(void) tq_dag_run(&steps, values, NULL);
 	tq_spi_end(&spi);
 }
 
@@ -142,6 +143,6 @@ tq_dag_recount(TqDag *dag)
 
 	tq_spi_begin(&spi);
 	for (int i = 0; i < lengthof(plans); i++)
-		(void) tq_plan_run(&plans[i], values, NULL);
+		(void) tq_dag_run(&plans[i], values, NULL);
 	tq_spi_end(&spi);
 }

@@ -1,17 +1,32 @@
 /*-------------------------------------------------------------------------
  *
  * dag_look.c
- *	  Looking at DAGs and steps as they are now, whatever the isolation level.
+ *	  DAGs and steps as they are now, whatever the isolation level.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
 #include "store/dag.h"
 #include "store/dag_rel.h"
+
+uint64
+tq_dag_run(TqPlan *plan, const Datum *values, const bool *nulls)
+{
+	Snapshot	latest;
+	uint64		n;
+
+	if (!IsolationUsesXactSnapshot())
+		return tq_plan_run(plan, values, nulls);
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	n = tq_plan_run_snapshot(plan, values, nulls, latest);
+	UnregisterSnapshot(latest);
+	return n;
+}
 
 uint64
 tq_dag_query(TqPlan *plan, const Datum *values)

@@ -141,7 +141,12 @@ extern void tq_row_set_nullable(TqRow *row, int column, Datum value, bool isnull
 extern Datum tq_row_varlena(const TqRow *row, int column);
 extern char *tq_row_string(const TqRow *row, int column);
 
-/* Run a query with a snapshot taken now (store/dag_look.c). */
+/*
+ * Run a statement, or a query, on the rows as they are now, whatever the
+ * isolation level: what is decided under a DAG's lock must not rest on the
+ * snapshot of a transaction that began before (store/dag_look.c).
+ */
+extern uint64 tq_dag_run(TqPlan *plan, const Datum *values, const bool *nulls);
 extern uint64 tq_dag_query(TqPlan *plan, const Datum *values);
 
 #endif

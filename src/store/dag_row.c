@@ -30,7 +30,7 @@ tq_dag_find(const char *dag_id, int64 *dag_key, Oid *submitter)
 	bool		found;
 
 	tq_spi_begin(&spi);
-	found = tq_plan_run(&plan, values, NULL) == 1;
+	found = tq_dag_run(&plan, values, NULL) == 1;
 	if (found)
 	{
 		*dag_key = tq_row_int64(0, 0);
@@ -92,7 +92,7 @@ tq_dag_insert(TqDag *dag, TimestampTz created_at, int32 open)
 		nulls[i] = values[i] == (Datum) 0;
 
 	tq_spi_begin(&spi);
-	inserted = tq_plan_run(&plan, values, nulls) == 1;
+	inserted = tq_dag_run(&plan, values, nulls) == 1;
 	if (inserted)
 		dag->dag_key = tq_row_int64(0, 0);
 	tq_spi_end(&spi);
@@ -118,7 +118,7 @@ tq_dag_set_state(TqDag *dag, char state, TimestampTz now, const char *reason)
 
 	nulls[3] = reason == NULL;
 	tq_spi_begin(&spi);
-	if (tq_plan_run(&plan, values, nulls) != 1)
+	if (tq_dag_run(&plan, values, nulls) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("DAG \"%s\" was deleted", dag->dag_id)));
@@ -137,7 +137,7 @@ tq_dag_mark_dynamic(TqDag *dag)
 	if (dag->dynamic)
 		return;
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&plan, values, NULL);
+	(void) tq_dag_run(&plan, values, NULL);
 	tq_spi_end(&spi);
 	dag->dynamic = true;
 }
@@ -223,7 +223,7 @@ tq_dag_insert_slices(int64 dag_key, const int32 *open_by_slice)
 	tq_spi_begin(&spi);
 	values[0] = Int64GetDatum(dag_key);
 	values[1] = tq_int4_array(TQ_DAG_SLICES, open_by_slice);
-	(void) tq_plan_run(&plan, values, NULL);
+	(void) tq_dag_run(&plan, values, NULL);
 	tq_spi_end(&spi);
 }
 
@@ -243,7 +243,7 @@ tq_dag_convert_to_slices(TqDag *dag)
 	TqSpi		spi;
 
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&plan, values, NULL);
+	(void) tq_dag_run(&plan, values, NULL);
 	tq_spi_end(&spi);
 	dag->sliced = true;
 }
@@ -267,7 +267,7 @@ tq_dag_add_open(TqDag *dag, const int32 *open_by_slice)
 	if (dag->sliced)
 	{
 		values[1] = tq_int4_array(TQ_DAG_SLICES, open_by_slice);
-		(void) tq_plan_run(&slices, values, NULL);
+		(void) tq_dag_run(&slices, values, NULL);
 		for (uint64 i = 0; i < SPI_processed; i++)
 			risen += tq_row_bool(i, 0);
 	}
@@ -279,7 +279,7 @@ tq_dag_add_open(TqDag *dag, const int32 *open_by_slice)
 	if (risen > 0)
 	{
 		values[1] = Int32GetDatum(risen);
-		(void) tq_plan_run(&plain, values, NULL);
+		(void) tq_dag_run(&plain, values, NULL);
 	}
 	tq_spi_end(&spi);
 }
@@ -309,9 +309,9 @@ tq_dag_delete_rows(int64 dag_key, bool only_ended)
 	bool		found;
 
 	tq_spi_begin(&spi);
-	found = tq_plan_run(&dag, values, NULL) == 1;
+	found = tq_dag_run(&dag, values, NULL) == 1;
 	for (int i = 0; found && i < lengthof(plans); i++)
-		(void) tq_plan_run(&plans[i], values, NULL);
+		(void) tq_dag_run(&plans[i], values, NULL);
 	tq_spi_end(&spi);
 	return found;
 }
@@ -327,7 +327,7 @@ tq_dag_names_of(int64 dag_key, int32 step_no, char **dag_id, char **step_id)
 	bool		found;
 
 	tq_spi_begin(&spi);
-	found = tq_plan_run(&plan, values, NULL) == 1;
+	found = tq_dag_run(&plan, values, NULL) == 1;
 	if (found)
 	{
 		*dag_id = tq_row_text(0, 0, spi.caller);
@@ -339,7 +339,8 @@ tq_dag_names_of(int64 dag_key, int32 step_no, char **dag_id, char **step_id)
 
 /*
  * Ended DAGs that can go: with ended_before = 0 those whose keeping time is
- * over, else those that ended before then and have all these labels (0: any).
+ * over and that nobody has locked, else those that ended before then and have
+ * all these labels (0: any).
  */
 int
 tq_dag_list_removable(TimestampTz now, TimestampTz ended_before, Datum labels, int max,
@@ -347,7 +348,7 @@ tq_dag_list_removable(TimestampTz now, TimestampTz ended_before, Datum labels, i
 {
 	static TqPlan expired =
 		TQ_PLAN("SELECT d.dag_key FROM task_queue.dag AS d WHERE d.expires_at <= $1"
-				" ORDER BY d.expires_at LIMIT $2", TIMESTAMPTZOID, INT4OID);
+				" ORDER BY d.expires_at LIMIT $2 FOR UPDATE SKIP LOCKED", TIMESTAMPTZOID, INT4OID);
 	static TqPlan ended =
 		TQ_PLAN("SELECT d.dag_key FROM task_queue.dag AS d"
 				" WHERE d.state IN ('d', 'f', 'c') AND d.finished_at < $1 AND ($3 IS NULL OR d.labels @> $3)"
@@ -360,7 +361,7 @@ tq_dag_list_removable(TimestampTz now, TimestampTz ended_before, Datum labels, i
 	int			n;
 
 	tq_spi_begin(&spi);
-	n = (int) tq_plan_run(ended_before ? &ended : &expired, values, nulls);
+	n = (int) tq_dag_run(ended_before ? &ended : &expired, values, nulls);
 	*dag_keys = MemoryContextAlloc(spi.caller, (n + 1) * sizeof(int64));
 	for (int i = 0; i < n; i++)
 		(*dag_keys)[i] = tq_row_int64(i, 0);

@@ -85,7 +85,7 @@ tq_step_insert(int64 dag_key, const TqNewStep *step, TimestampTz now)
 
 	fill_step_values(dag_key, step, now, values, nulls);
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&plan, values, nulls);
+	(void) tq_dag_run(&plan, values, nulls);
 	tq_spi_end(&spi);
 }
 
@@ -107,10 +107,10 @@ tq_step_insert_added(int64 dag_key, TqNewStep *step, TimestampTz now)
 	bool		inserted;
 
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&number, NULL, NULL);
+	(void) tq_dag_run(&number, NULL, NULL);
 	step->step_no = (int32) tq_row_int64(0, 0);
 	fill_step_values(dag_key, step, now, values, nulls);
-	inserted = tq_plan_run(&plan, values, nulls) == 1;
+	inserted = tq_dag_run(&plan, values, nulls) == 1;
 	tq_spi_end(&spi);
 	return inserted;
 }
@@ -133,7 +133,7 @@ tq_edge_insert(int64 dag_key, int n, const int32 *parents, const int32 *children
 	values[1] = tq_int4_array(n, parents);
 	values[2] = tq_int4_array(n, children);
 	values[3] = tq_char_array(n, kinds);
-	(void) tq_plan_run(&plan, values, NULL);
+	(void) tq_dag_run(&plan, values, NULL);
 	tq_spi_end(&spi);
 }
 
@@ -157,7 +157,7 @@ tq_countdown_insert(int64 dag_key, int32 step_no, const int32 *unmet_by_row, int
 	values[1] = Int32GetDatum(step_no);
 	values[2] = tq_int4_array(TQ_DAG_SLICES, unmet_by_row);
 	values[3] = Int16GetDatum(home);
-	(void) tq_plan_run(&plan, values, NULL);
+	(void) tq_dag_run(&plan, values, NULL);
 	tq_spi_end(&spi);
 }
 
@@ -250,7 +250,7 @@ tq_step_definition(int64 dag_key, const char *step_id, Datum *definition)
 	bool		isnull;
 
 	tq_spi_begin(&spi);
-	found = tq_plan_run(&plan, values, NULL) == 1;
+	found = tq_dag_run(&plan, values, NULL) == 1;
 	if (found)
 		*definition = tq_row_copy(0, 0, spi.caller, &isnull);
 	tq_spi_end(&spi);
@@ -278,7 +278,7 @@ tq_step_list_startable(int64 dag_key, int32 **step_nos)
 	int			n;
 
 	tq_spi_begin(&spi);
-	n = copy_numbers((int) tq_plan_run(&plan, values, NULL), spi.caller, step_nos);
+	n = copy_numbers((int) tq_dag_run(&plan, values, NULL), spi.caller, step_nos);
 	tq_spi_end(&spi);
 	return n;
 }
@@ -297,7 +297,7 @@ tq_step_cancel_pending(int64 dag_key, TimestampTz now, const char *reason)
 	TqSpi		spi;
 
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&plan, values, nulls);
+	(void) tq_dag_run(&plan, values, nulls);
 	tq_spi_end(&spi);
 }
 
@@ -312,7 +312,7 @@ tq_dag_list_tasks(int64 dag_key, int64 **task_ids)
 	int			n;
 
 	tq_spi_begin(&spi);
-	n = (int) tq_plan_run(&plan, values, NULL);
+	n = (int) tq_dag_run(&plan, values, NULL);
 	*task_ids = MemoryContextAlloc(spi.caller, (n + 1) * sizeof(int64));
 	for (int i = 0; i < n; i++)
 		(*task_ids)[i] = tq_row_int64(i, 0);

@@ -24,7 +24,7 @@ tq_signal_wait(int64 dag_key, int32 step_no, Datum names)
 	TqSpi		spi;
 
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&plan, values, NULL);
+	(void) tq_dag_run(&plan, values, NULL);
 	tq_spi_end(&spi);
 }
 
@@ -45,7 +45,7 @@ tq_signal_deliver(int64 dag_key, const char *name, Jsonb *payload, TimestampTz n
 	bool		first;
 
 	tq_spi_begin(&spi);
-	first = tq_plan_run(&plan, values, nulls) == 1;
+	first = tq_dag_run(&plan, values, nulls) == 1;
 	tq_spi_end(&spi);
 	return first;
 }
@@ -80,7 +80,7 @@ tq_signal_release(int64 dag_key, const char *name, int32 **step_nos)
 	int			n;
 
 	tq_spi_begin(&spi);
-	n = copy_numbers((int) tq_plan_run(&plan, values, NULL), spi.caller, step_nos);
+	n = copy_numbers((int) tq_dag_run(&plan, values, NULL), spi.caller, step_nos);
 	tq_spi_end(&spi);
 	return n;
 }
@@ -129,7 +129,7 @@ tq_breakpoint_list(int64 dag_key, const char *label, bool after, int32 **step_no
 	int			n;
 
 	tq_spi_begin(&spi);
-	n = copy_numbers((int) tq_plan_run(after ? &after_plan : &before_plan, values, NULL),
+	n = copy_numbers((int) tq_dag_run(after ? &after_plan : &before_plan, values, NULL),
 					 spi.caller, step_nos);
 	tq_spi_end(&spi);
 	return n;
@@ -152,6 +152,6 @@ tq_breakpoint_release(int64 dag_key, bool after, int n, const int32 *step_nos)
 	tq_spi_begin(&spi);
 	values[0] = Int64GetDatum(dag_key);
 	values[1] = tq_int4_array(n, step_nos);
-	(void) tq_plan_run(after ? &after_plan : &before_plan, values, NULL);
+	(void) tq_dag_run(after ? &after_plan : &before_plan, values, NULL);
 	tq_spi_end(&spi);
 }

@@ -315,7 +315,7 @@ tq_step_kill_split(int64 dag_key, int32 step_no, int32 *carry, int32 *carry_bad)
 	for (int16 row = 0; row < TQ_DAG_SLICES; row++)
 	{
 		values[2] = Int16GetDatum(row);
-		if (tq_plan_run(&plan, values, NULL) == 1)
+		if (tq_dag_run(&plan, values, NULL) == 1)
 		{
 			*carry += tq_row_int32(0, 0);
 			*carry_bad += tq_row_int32(0, 1);
@@ -337,7 +337,7 @@ tq_step_child(int64 dag_key, int32 step_no, char *kind)
 
 	*kind = TQ_EDGE_REQUIRED;
 	tq_spi_begin(&spi);
-	if (tq_plan_run(&plan, values, NULL) == 1)
+	if (tq_dag_run(&plan, values, NULL) == 1)
 	{
 		child = tq_row_int32(0, 0);
 		*kind = tq_row_char(0, 1);
@@ -383,7 +383,7 @@ tq_step_set_target(int64 dag_key, int32 step_no, const char *target)
 	TqSpi		spi;
 
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&plan, values, nulls);
+	(void) tq_dag_run(&plan, values, nulls);
 	tq_spi_end(&spi);
 }
 
@@ -414,7 +414,7 @@ tq_step_exists(int64 dag_key, int32 step_no)
 	bool		found;
 
 	tq_spi_begin(&spi);
-	found = tq_plan_run(&plan, values, NULL) > 0;
+	found = tq_dag_run(&plan, values, NULL) > 0;
 	tq_spi_end(&spi);
 	return found;
 }
@@ -432,7 +432,7 @@ tq_step_first_start(int64 dag_key, int32 step_no, int64 task_id)
 	TqSpi		spi;
 
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&plan, values, NULL);
+	(void) tq_dag_run(&plan, values, NULL);
 	started = tq_row_int64(0, 0);
 	tq_spi_end(&spi);
 	return started;

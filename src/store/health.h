@@ -23,6 +23,7 @@ typedef struct TqHealthFacts
 	int			idle_workers;
 	const char *claims;
 	int			ready_capacity;
+	int			leases;			/* of all databases */
 	int			lease_capacity;
 	const char *home;
 } TqHealthFacts;

@@ -381,7 +381,6 @@ tq_history_maintain(void)
 	tq_spi_begin(&spi);
 	complete = maintain_table("history", days_needed(false));
 	complete = maintain_table("attempt", days_needed(true)) && complete;
-	tq_cancel_forget_ended();
 	tq_spi_end(&spi);
 	return complete;
 }

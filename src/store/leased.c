@@ -53,24 +53,19 @@ tq_leased_expired(TimestampTz before, char *const *queues, int nqueues, int64 *i
 {
 	static TqPlan plan = TQ_PLAN("SELECT task_id FROM task_queue.task"
 								 " WHERE state = 'x' AND lease_token IS NOT NULL AND lease_until <= $1"
-								 " AND ($2 IS NULL OR queue = ANY ($2))"
+								 " AND queue = ANY ($2)"
 								 " ORDER BY lease_until LIMIT $3",
 								 TIMESTAMPTZOID, TEXTARRAYOID, INT8OID);
+	Datum	   *names = palloc(Max(nqueues, 1) * sizeof(Datum));
 	Datum		values[3] = {TimestampTzGetDatum(before), 0, Int64GetDatum(max)};
-	bool		nulls[3] = {false, queues == NULL, false};
 	TqSpi		spi;
 	int			n;
 
-	if (queues != NULL)
-	{
-		Datum	   *names = palloc(Max(nqueues, 1) * sizeof(Datum));
-
-		for (int i = 0; i < nqueues; i++)
-			names[i] = CStringGetTextDatum(queues[i]);
-		values[1] = PointerGetDatum(construct_array(names, nqueues, TEXTOID, -1, false, TYPALIGN_INT));
-	}
+	for (int i = 0; i < nqueues; i++)
+		names[i] = CStringGetTextDatum(queues[i]);
+	values[1] = PointerGetDatum(construct_array(names, nqueues, TEXTOID, -1, false, TYPALIGN_INT));
 	tq_spi_begin(&spi);
-	n = (int) tq_plan_run(&plan, values, nulls);
+	n = (int) tq_plan_run(&plan, values, NULL);
 	for (int i = 0; i < n; i++)
 		ids[i] = tq_row_int64(i, 0);
 	tq_spi_end(&spi);

@@ -21,7 +21,7 @@ extern int	tq_leased_count(const char *queue);
 /* Ids of the tasks that a worker of that name holds, ascending; palloc'd. */
 extern int	tq_leased_by(const char *worker, int64 **ids);
 
-/* Ids of at most max tasks whose lease ended before that; queues NULL: of all queues. */
+/* Ids of at most max tasks whose lease ended before that, of these queues. */
 extern int	tq_leased_expired(TimestampTz before, char *const *queues, int nqueues,
 							  int64 *ids, int max);
 

@@ -124,6 +124,16 @@ tq_maintain_canceled(int64 after, int64 *ids, int max)
 	return read_ids(&plan, after, ids, max);
 }
 
+int
+tq_maintain_leases_over(int64 after, int64 *ids, int max)
+{
+	static TqPlan plan = TQ_PLAN("SELECT task_id FROM task_queue.task"
+								 " WHERE state = 'x' AND lease_token IS NOT NULL AND lease_until <= clock_timestamp()"
+								 " AND task_id > $1 ORDER BY task_id LIMIT $2", INT8OID, INT8OID);
+
+	return read_ids(&plan, after, ids, max);
+}
+
 bool
 tq_maintain_table_is_empty(void)
 {

@@ -25,6 +25,7 @@ extern TimestampTz tq_maintain_next_due(void);	/* also the next end of a lease i
 /* Ids of tasks whose rows say running, without a lease; at most max, from after on. */
 extern int	tq_maintain_running(int64 after, int64 *ids, int max);
 extern int	tq_maintain_canceled(int64 after, int64 *ids, int max);	/* live tasks with a cancel request */
+extern int	tq_maintain_leases_over(int64 after, int64 *ids, int max);	/* whose rows have a lease that ran out */
 extern bool tq_maintain_table_is_empty(void);
 extern bool tq_maintain_is_unused(void);	/* has there never been a task, as far as can be seen? */
 

@@ -94,7 +94,7 @@ execute_by_index(TqPlan *plan, const Datum *values, const char *flags, Snapshot 
 	{
 		if (snapshot != InvalidSnapshot)
 			rc = SPI_execute_snapshot(plan->saved, unconstify(Datum *, values), flags,
-									  snapshot, InvalidSnapshot, true, false, max_rows);
+									  snapshot, InvalidSnapshot, read_only, false, max_rows);
 		else
 			rc = SPI_execute_plan(plan->saved, unconstify(Datum *, values), flags,
 								  read_only, max_rows);
@@ -135,6 +135,12 @@ uint64
 tq_plan_run_limit(TqPlan *plan, const Datum *values, const bool *nulls, long max_rows)
 {
 	return execute(plan, values, nulls, InvalidSnapshot, false, max_rows);
+}
+
+uint64
+tq_plan_run_snapshot(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot)
+{
+	return execute(plan, values, nulls, snapshot, false, 0);
 }
 
 uint64

@@ -81,6 +81,24 @@ SELECT task_queue.await_dag('q');
 SELECT task_queue.await_step('q', 'c');
 SELECT task_queue.await_step('q', 'a');
 
+-- from a step of the DAG itself: what is asked for applies to what comes after it; it cannot delete the DAG that its own end belongs to
+CREATE FUNCTION dag_test.ask(query text) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+	answer jsonb;
+BEGIN
+	EXECUTE query INTO answer;
+	RETURN answer;
+END
+$$;
+SELECT task_queue.register_handler('dag_test.ask(text)', name => 'dag.ask', queue => 'dag_test');
+SELECT task_queue.submit_dag(ARRAY[
+	task_queue.step('a', 'dag.ask', jsonb_build_array(format('SELECT to_jsonb(task_queue.%s)', call))),
+	task_queue.step('b', 'dag.ok', '["b"]', after => '{a}')], id => name)
+FROM (VALUES ('self 1', 'pause_dag(''self 1'')'), ('self 2', 'cancel_dag(''self 2'')'), ('self 3', 'delete_dag(''self 3'', force => true)'),
+	('self 4', 'cancel((SELECT task_id FROM task_queue.current_task()))')) AS v (name, call) ORDER BY name;
+SELECT dag_test.drain();
+SELECT s.dag_id, dag_test.states(s.dag_id), s.error_message FROM task_queue.dag_steps AS s WHERE s.dag_id LIKE 'self _' AND s.step_id = 'a' ORDER BY 1;
+
 \set ECHO none
 \set QUIET on
 \i :finish

@@ -4,6 +4,15 @@ SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET task_queue.execution = manual;
 CREATE SCHEMA history_partitions;
+-- the scheduler may be at it just now
+CREATE FUNCTION history_partitions.maintain() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1..100 LOOP
+		IF task_queue._maintain_history() THEN RETURN true; END IF;
+	END LOOP;
+	RETURN false;
+END
+$$;
 CREATE FUNCTION history_partitions.half(n int) RETURNS int LANGUAGE sql AS 'SELECT 10 / n';
 SELECT task_queue.register_handler('history_partitions.half(int)', name => 'hp.half', retry_policy => task_queue.no_retry_policy());
 SELECT task_queue.register_handler('history_partitions.half(int)', name => 'hp.long', keep_done => '400 days');
@@ -15,7 +24,7 @@ SELECT task_queue.create_queue('hp_days', keep_done => '3 days', keep_failed => 
 SELECT count(*) FROM task_queue.history_default WHERE handler LIKE 'hp.%';
 
 -- upkeep makes partitions for the coming days, and there is nothing left to do
-SELECT task_queue._maintain_history();
+SELECT history_partitions.maintain();
 SELECT count(*) > 3 AS some FROM pg_inherits WHERE inhparent = 'task_queue.history'::regclass;
 SELECT count(*) AS orphans FROM pg_class AS c
 WHERE c.relnamespace = 'task_queue'::regnamespace AND c.relkind = 'r' AND c.relname ~ '^(history|attempt)_\d+$' AND NOT c.relispartition;
@@ -55,7 +64,7 @@ SELECT count(*) FROM task_queue.drain();
 SELECT tableoid::regclass FROM task_queue.history WHERE task_id = :h;
 SELECT check_name, message FROM task_queue.health() WHERE check_name = 'default_partition';
 COMMIT;
-SELECT task_queue._maintain_history();
+SELECT history_partitions.maintain();
 SELECT tableoid::regclass::text = 'task_queue.history_' || to_char(expires_at, 'YYYYMMDD') AS own_partition, result FROM task_queue.history WHERE task_id = :h;
 SELECT count(*) FROM task_queue.health() WHERE check_name = 'default_partition';
 
@@ -86,20 +95,20 @@ SELECT task_queue._maintain_history();
 SELECT dblink_exec('other', 'ROLLBACK');
 SELECT dblink_disconnect('other');
 DROP EXTENSION dblink;
-SELECT task_queue._maintain_history();
+SELECT history_partitions.maintain();
 
 -- days pass: expired partitions go with their rows, expired rows of the default partition too
 SELECT task_queue._add_partition('history', '2001-02-03'), task_queue._add_partition('attempt', '2001-02-03');
 UPDATE task_queue.history SET expires_at = '2001-02-03 04:05' WHERE task_id = :a;
 UPDATE task_queue.history SET expires_at = '2001-02-04 04:05' WHERE task_id = :b;
 SELECT tableoid::regclass, count(*) FROM task_queue.history WHERE task_id IN (:a, :b) GROUP BY 1 ORDER BY 1;
-SELECT task_queue._maintain_history();
+SELECT history_partitions.maintain();
 SELECT to_regclass('task_queue.history_20010203') IS NULL AS dropped, to_regclass('task_queue.attempt_20010203') IS NULL AS dropped;
 SELECT count(*) FROM task_queue.history WHERE task_id IN (:a, :b);
 
 -- requests to cancel tasks that ended without looking
 INSERT INTO task_queue.cancel_request (task_id, role, discard) VALUES (:c, 'pg_monitor', false), (:j, 'pg_monitor', true);
-SELECT task_queue._maintain_history();
+SELECT history_partitions.maintain();
 SELECT count(*) FROM task_queue.cancel_request;
 SELECT task_id = :c AS kept FROM task_queue.history WHERE task_id IN (:c, :j);
 

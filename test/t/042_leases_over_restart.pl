@@ -9,7 +9,7 @@ use lib "$FindBin::RealBin/lib";
 use Test::More;
 use TqTest;
 
-my $node = tq_node('main', conf => ['task_queue.lease_capacity = 20']);
+my $node = tq_node('main');
 sql($node, <<'SQL');
 SELECT task_queue.create_queue('narrow', max_running => 2);
 SELECT task_queue.register_external('outside', retry_policy => task_queue.no_retry_policy()),
@@ -62,7 +62,13 @@ is($again, $forgotten, 'after a hard stop a task is handed out again');
 is(sql($node, "SELECT task_queue.complete($forgotten, $old_token)"), 'f', 'to one owner');
 is(sql($node, "SELECT task_queue.complete($forgotten, $new_token)"), 't', 'whose report counts');
 
+sql($node, q{SELECT count(*) FROM task_queue.enqueue_many('outside', array_fill('[]'::jsonb, ARRAY[80]))});
+is(sql($node, "SELECT count(*) FROM task_queue.dequeue('default', max_tasks => 80, lease => '1 hour')"), '80', 'many tasks are leased');
+$node->append_conf('postgresql.conf', 'task_queue.lease_capacity = 64');
 $node->restart;
+like(sql($node, "SELECT count(*) FROM task_queue.tasks WHERE state = 'running' AND queue = 'default'"), qr/^6[1-4]$/, 'with a lower capacity as many as it has room for are kept');
+ok(count_in_log($node, 'leases of external workers are forgotten') == 1, 'which the log says');
+
 is(sql($node, "SELECT count(*) FROM pg_ls_dir('pg_stat') AS name WHERE name LIKE 'task_queue.leases%'"), '0', 'the file is gone when the server runs');
 is(count_in_log($node, 'WARNING:  task_queue'), 0, 'nobody complains');
 
