@@ -5,6 +5,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Utils;
 use Test::More;
 use TqTest;
 
@@ -35,6 +36,11 @@ my @simple = (
 
 run_example($_->[0], checks => $_->[1]) for @simple;
 run_example('19_wrong_order.sql', checks => 2, expected => qr/^psql:.*ERROR:  JSON string does not fit type integer$/);
+
+# it makes servers of its own, where it finds those of the server under test
+my ($printed, $complaints) = run_command([ 'sh', "$examples/04_failover.sh" ]);
+is(() = $printed =~ /^ok: /mg, 9, '04_failover.sh: 9 checks') || diag($printed, $complaints);
+is($complaints, '', '04_failover.sh: no complaint');
 
 # each attempt leaves a line in the log
 my $from = log_position($node);
