@@ -313,7 +313,8 @@ tq_worker_main(Datum arg)
 {
 	tq_bgw_args(&worker.args);
 	snprintf(worker.name, sizeof(worker.name), "db/%d", worker.args.number);
-	tq_slot_attach(worker.args.slot);
+	if (!tq_slot_attach(worker.args.slot, worker.args.database, worker.args.number))
+		proc_exit(0);
 	seen_cancel_epoch = tq_my_slot->cancel_epoch;
 	pqsignal(SIGINT, handle_sigint);
 	pqsignal(SIGQUIT, handle_sigquit);

@@ -234,18 +234,25 @@ detach_at_exit(int code, Datum arg)
 	tq_slot_detach();
 }
 
-void
-tq_slot_attach(int index)
+/* A process that took very long to come up may find its slot taken by another one. */
+bool
+tq_slot_attach(int index, Oid database, int number)
 {
 	TqSlot	   *slot = &slots[index];
 
-	tq_my_slot = slot;
-	before_shmem_exit(detach_at_exit, (Datum) 0);
 	SpinLockAcquire(&slot->mutex);
-	slot->pid = MyProcPid;
-	slot->latch = MyLatch;
-	enter_state(slot, TQ_SLOT_AWAKE);
+	if (slot->state == TQ_SLOT_STARTING && slot->database == database && slot->number == number)
+	{
+		slot->pid = MyProcPid;
+		slot->latch = MyLatch;
+		enter_state(slot, TQ_SLOT_AWAKE);
+		tq_my_slot = slot;
+	}
 	SpinLockRelease(&slot->mutex);
+	if (tq_my_slot == NULL)
+		return false;
+	before_shmem_exit(detach_at_exit, (Datum) 0);
+	return true;
 }
 
 /* A worker that leaves between tasks frees its slot; else the scheduler settles the task. */

@@ -87,7 +87,7 @@ extern void tq_slot_free(int index);
 
 /* Worker: own slot. */
 extern TqSlot *tq_my_slot;
-extern void tq_slot_attach(int index);
+extern bool tq_slot_attach(int index, Oid database, int number);	/* false: it was given up */
 extern void tq_slot_forget_database(Oid database);	/* its dead workers */
 extern void tq_slot_detach(void);	/* also at exit */
 extern void tq_slot_begin_task(const char *handler, const char *queue, int64 task_id,
