@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include "utils/builtins.h"
-
 #include "store/dag.h"
 #include "store/dag_rel.h"
 #include "store/plans.h"
