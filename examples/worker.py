@@ -1,76 +1,79 @@
 #!/usr/bin/python3
 """An external worker with psycopg 3: worker.py CONNECTION [QUEUE]
 
-Waits for tasks, runs the handlers below, and reports, over restarts of the server and behind a pooler in transaction mode.
-SIGTERM or SIGINT: finish what runs, take nothing more. Environment: WORKER (a name unique to the process), LEASE (seconds).
+Takes tasks, runs the handlers below and reports, over restarts of the server and behind a pooler in transaction mode. SIGTERM or
+SIGINT: finish what runs, take nothing more; a second one: end at once. Environment: WORKER (unique to the process), LEASE (seconds).
 """
 import os, signal, socket, sys, threading, time
 import psycopg
 from psycopg.types.json import Jsonb
 
 QUEUE = sys.argv[2] if len(sys.argv) > 2 else None
-WORKER = os.environ.get("WORKER") or f"{socket.gethostname()}-{os.getpid()}"
+WORKER = os.environ.get("WORKER") or f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}"
 LEASE = float(os.environ.get("LEASE", 30))
 stopping = False
-current = None  # the id of the task that runs
-unwanted = set()  # ids of tasks that somebody wants canceled, or that have been lost
+running = None  # the task, and an event: it was canceled, or is not ours any more
 
-def sleep(seconds):
-    """A handler that looks now and then whether anybody still wants its result."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if current in unwanted:
-            raise InterruptedError("canceled")
-        time.sleep(0.05)
+def sleep(unwanted, seconds):
+    if unwanted.wait(seconds):
+        raise InterruptedError("nobody wants the result")
     return {"slept": seconds}
-
-HANDLERS = {"example.echo": lambda *args: list(args), "example.sleep": sleep}
-PERMANENT = (TypeError, ValueError)  # trying again would not help
+HANDLERS = {"example.echo": lambda unwanted, *args: args, "example.sleep": sleep}
 
 class Database:
     connection = None
 
-    def call(self, sql, *values, again=lambda: True):
+    def call(self, sql, *values, wanted=lambda: True):
         """Until the server has answered; the token of a task stays good over a restart."""
-        while again():
+        while wanted():
             try:
-                # A pooler in transaction mode does not keep prepared statements.
-                self.connection = self.connection or psycopg.connect(sys.argv[1], autocommit=True, prepare_threshold=None)
-                return self.connection.execute(sql, values).fetchall()
+                if self.connection and not self.connection.closed:
+                    return self.connection.execute(sql, values).fetchall()
+                self.connection = psycopg.connect(sys.argv[1], autocommit=True, row_factory=psycopg.rows.namedtuple_row,
+                                                  prepare_threshold=None)  # a pooler would not keep prepared statements
             except psycopg.OperationalError as error:
-                print(f"{WORKER}: {error}", file=sys.stderr, flush=True)
-                self.connection = None
-                time.sleep(0.5)
+                if wanted():
+                    print(f"{WORKER}: {error}", file=sys.stderr, flush=True)
+                    time.sleep(0.5)
         return []
 
 def heartbeats(database):
+    lost = set()
     while True:
-        held = current
-        rows = dict(database.call("SELECT task_id, cancel_requested FROM task_queue.heartbeat(%s, make_interval(secs => %s))", WORKER, LEASE))
-        if rows.get(held, True):
-            unwanted.add(held)
+        task, unwanted = running or (None, None)
+        held = {row.lease_token: row for row in
+                database.call("SELECT * FROM task_queue.heartbeat(%s, make_interval(secs => %s))", WORKER, LEASE)}
+        if task and (task.lease_token not in held or held.pop(task.lease_token).cancel_requested):
+            unwanted.set()
+        for token in lost & held.keys():
+            database.call("SELECT task_queue.release(%s, %s)", held[token].task_id, token)
+        lost = held.keys()  # unknown twice in a row: the answer of dequeue() did not arrive
         time.sleep(LEASE / 3)
 
-def run(task_id, token, handler, args):
+def run(database, task, unwanted):
+    def report(call, *values):
+        database.call(f"SELECT task_queue.{call}(%s, %s{', %s' * len(values)})", task.task_id, task.lease_token, *values)
     try:
-        call, values = "complete(%s, %s, %s)", [Jsonb(HANDLERS[handler](*args))]
-    except Exception as error:
-        call, values = "fail(%s, %s, %s, %s, %s)", [type(error).__name__, str(error), not isinstance(error, PERMANENT)]
-    print(f"{WORKER}: task {task_id}:", database.call(f"SELECT task_queue.{call}", task_id, token, *values)[0][0], flush=True)
+        args, named = ([], task.args) if isinstance(task.args, dict) else (task.args or [], {})
+        result = HANDLERS[task.handler](unwanted, *args, **named)
+        report("complete", None if result is None else Jsonb(result))
+    except Exception as error:  # the kinds that are not worth another attempt are up to the retry policy
+        report("release") if unwanted.is_set() else report("fail", type(error).__name__, str(error))
 
-def stop(*_):
+def stop(signum, frame):
     global stopping
     stopping = True
-    if current is None and database.connection:
-        database.connection.cancel()  # a dequeue() that had a task already gives it back
+    signal.signal(signum, signal.SIG_DFL)
+    if not running and polls.connection:
+        polls.connection.cancel()  # dequeue() ends, with a task or without
 
-database = Database()
-signal.signal(signal.SIGTERM, stop)
-signal.signal(signal.SIGINT, stop)
-threading.Thread(target=heartbeats, args=(Database(),), daemon=True).start()
+polls = Database()
+for number in signal.SIGTERM, signal.SIGINT:
+    signal.signal(number, stop)
+threading.Thread(target=heartbeats, args=[Database()], daemon=True).start()
 while not stopping:
-    for task in database.call("SELECT task_id, lease_token, handler, args FROM task_queue.dequeue(%s, lease => make_interval(secs => %s),"
-                              " wait => '20 s', worker => %s, handlers => %s)", QUEUE, LEASE, WORKER, list(HANDLERS), again=lambda: not stopping):
-        current = task[0]
-        run(*task)
-        current = None
+    for task in polls.call("SELECT * FROM task_queue.dequeue(%s, lease => make_interval(secs => %s), wait => '20 s', worker => %s,"
+                           " handlers => %s)", QUEUE, LEASE, WORKER, list(HANDLERS), wanted=lambda: not stopping):
+        running = task, threading.Event()
+        run(polls, *running)
+        running = None

@@ -1,6 +1,6 @@
 -- What health() checks. Run as the extension's owner by health(), which supplies what only the server's memory knows; granted to nobody.
 
-CREATE FUNCTION _health(preloaded boolean, workers int, enabled boolean, listed boolean, out_of_slots boolean, idle_workers int,
+CREATE FUNCTION _health(preloaded boolean, workers int, enabled boolean, listed boolean, out_of_slots boolean, start_failed boolean, idle_workers int,
 	claims text, ready_capacity int, leases int, lease_capacity int, system_identifier text, home text)
 	RETURNS SETOF health_finding
 	LANGUAGE plpgsql VOLATILE
@@ -37,6 +37,10 @@ BEGIN
 		RETURN NEXT ROW('error', 'worker_slots', 'a worker could not be started: the server is out of background worker slots',
 			'Increase max_worker_processes, or decrease task_queue.workers.')::task_queue.health_finding;
 	END IF;
+	IF start_failed THEN
+		RETURN NEXT ROW('error', 'start_failed', 'a background process did not come up, or ended in an error; it is tried again',
+			'Look at the server''s log.')::task_queue.health_finding;
+	END IF;
 
 	RETURN QUERY SELECT * FROM task_queue._health_of_tasks(served, idle_workers, workers,
 		ARRAY(SELECT btrim(c) FROM unnest(string_to_array(claims, ',')) AS c), now);
@@ -57,7 +61,7 @@ BEGIN
 		WHERE preloaded AND leases >= lease_capacity * 0.9;
 END
 $$;
-COMMENT ON FUNCTION _health(boolean, int, boolean, boolean, boolean, int, text, int, int, int, text, text) IS 'Internal: the checks of health().';
+COMMENT ON FUNCTION _health(boolean, int, boolean, boolean, boolean, boolean, int, text, int, int, int, text, text) IS 'Internal: the checks of health().';
 
 CREATE FUNCTION _health_of_tasks(served boolean, idle_workers int, workers int, claims text[], now timestamptz)
 	RETURNS SETOF health_finding

@@ -82,14 +82,15 @@ static void
 collect_facts(TqHealthFacts *facts)
 {
 	char	   *database_name = get_database_name(MyDatabaseId);
-	TqDatabase	database;
+	TqDatabase	database = {0};
 
 	facts->preloaded = tq_shmem_available();
 	facts->workers = tq_workers;
 	facts->enabled = tq_enabled;
 	facts->listed = database_name != NULL && tq_database_is_listed(database_name);
-	facts->out_of_slots = facts->preloaded && tq_database_get(MyDatabaseId, &database) &&
-		((database.flags & TQ_DATABASE_OUT_OF_SLOTS) != 0 || database.state == TQ_DATABASE_NO_SLOTS);
+	(void) tq_database_get(MyDatabaseId, &database);
+	facts->out_of_slots = (database.flags & TQ_DATABASE_OUT_OF_SLOTS) != 0 || database.state == TQ_DATABASE_NO_SLOTS;
+	facts->start_failed = (database.flags & TQ_DATABASE_START_FAILED) != 0 || database.state == TQ_DATABASE_BACKOFF;
 	facts->idle_workers = 0;
 	if (facts->preloaded)
 		(void) tq_slot_count_workers(MyDatabaseId, &facts->idle_workers);

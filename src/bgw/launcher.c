@@ -138,7 +138,7 @@ start_scheduler(Known *entry)
 	entry->out_of_slots = false;
 	entry->started_at = tq_clock_now();
 	entry->probed = true;
-	tq_database_set_state(entry->oid, TQ_DATABASE_STARTING, 0);
+	tq_database_set_state(entry->oid, TQ_DATABASE_STARTING, entry->started_at);
 }
 
 /* A scheduler that never came up: the fork failed, or it died before it could attach. */

@@ -5,8 +5,8 @@
  *
  * A worker is started when there is work and nobody idle, up to
  * task_queue.workers; it leaves by itself.  Out of background worker slots, or
- * a fork that failed, is a state with a time to try again: logged once, shown
- * by health().
+ * a fork that failed, is a state with a time to try again: logged once, until
+ * a worker comes up, and shown by health() as long as one is wanted.
  *
  *-------------------------------------------------------------------------
  */
@@ -32,6 +32,10 @@
 #define RETRY_SECONDS		5
 #define UNDECIDED_MS		10
 
+#define FAILURES			(TQ_DATABASE_OUT_OF_SLOTS | TQ_DATABASE_START_FAILED)
+#define NUMBER_BIT(number)	(UINT64CONST(1) << ((number) - 1))
+#define MAX_NUMBER			64
+
 /* No worker has this number, so no lane is meant for it by name. */
 #define ANY_WORKER			"db/0"
 
@@ -42,9 +46,11 @@ static BackgroundWorkerHandle **handles = NULL;
 static TqServed *served = NULL;
 static MemoryContext served_context = NULL;
 
-static TimestampTz retry_at = 0;
-static bool out_of_slots = false;
+static TimestampTz retry_at = 0;	/* none is started before; 0: no reason to wait */
+static int	said = 0;			/* of FAILURES, those that were logged */
+static bool starting = false;	/* some have not come up yet */
 static bool undecided = false;	/* a worker was asked for, and it is not clear yet who comes */
+static uint64 wanted_numbers = 0;	/* as in TqMessages; until started, or there already */
 
 static void
 ensure_handles(void)
@@ -54,33 +60,50 @@ ensure_handles(void)
 										 tq_slot_count() * sizeof(BackgroundWorkerHandle *));
 }
 
-static bool
-number_is_taken(int number)
+/* What the worker of this number does; TQ_SLOT_FREE: there is none. */
+static TqSlotState
+state_of_number(int number)
 {
 	for (int i = 0; i < tq_slot_count(); i++)
 	{
 		TqSlot	   *slot = tq_slot(i);
+		TqSlotState state = slot->state;
 
-		if (slot->state != TQ_SLOT_FREE && slot->state != TQ_SLOT_DEAD &&
+		if (state != TQ_SLOT_FREE && state != TQ_SLOT_DEAD &&
 			slot->database == MyDatabaseId && slot->number == number)
-			return true;
+			return state;
 	}
-	return false;
+	return TQ_SLOT_FREE;
 }
 
 static void
-set_out_of_slots(bool now)
+say_out_of_slots(void)
 {
-	if (now && !out_of_slots)
-		ereport(WARNING,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("out of background worker slots for task_queue workers"),
-				 errhint("Consider increasing max_worker_processes, or lowering task_queue.workers.")));
-	if (now != out_of_slots)
-		tq_database_set_flag(MyDatabaseId, TQ_DATABASE_OUT_OF_SLOTS, now);
-	out_of_slots = now;
-	if (now)
-		retry_at = tq_clock_add(tq_clock_now(), RETRY_SECONDS * USECS_PER_SEC);
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("out of background worker slots for task_queue workers"),
+			 errhint("Consider increasing max_worker_processes, or lowering task_queue.workers.")));
+}
+
+static void
+say_start_failed(void)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("a task_queue worker did not come up"),
+			 errdetail("It is tried again every %d seconds.", RETRY_SECONDS)));
+}
+
+static void
+note_failure(TqDatabaseFlag failure)
+{
+	if (!(said & failure) && failure == TQ_DATABASE_OUT_OF_SLOTS)
+		say_out_of_slots();
+	else if (!(said & failure))
+		say_start_failed();
+	said |= failure;
+	tq_database_set_flag(MyDatabaseId, failure, true);
+	retry_at = tq_clock_add(tq_clock_now(), RETRY_SECONDS * USECS_PER_SEC);
 }
 
 /* False: it cannot be started now. */
@@ -93,7 +116,7 @@ start_worker(int number)
 	args.slot = tq_slot_reserve(MyDatabaseId, number);
 	if (args.slot < 0)
 	{
-		set_out_of_slots(true);
+		note_failure(TQ_DATABASE_OUT_OF_SLOTS);
 		return false;
 	}
 	ensure_handles();
@@ -105,36 +128,60 @@ start_worker(int number)
 	if (handles[args.slot] == NULL)
 	{
 		tq_slot_free(args.slot);
-		set_out_of_slots(true);
+		note_failure(TQ_DATABASE_OUT_OF_SLOTS);
 		return false;
 	}
-	set_out_of_slots(false);
+	starting = true;
 	return true;
+}
+
+/* Will nobody attach to a slot any more? Without a handle an earlier scheduler has started the worker. */
+static bool
+has_no_process(int i)
+{
+	pid_t		pid;
+
+	if (handles != NULL && handles[i] != NULL)
+		return GetBackgroundWorkerPid(handles[i], &pid) == BGWH_STOPPED;
+	return tq_clock_now() > tq_clock_add(tq_slot(i)->since, START_TIMEOUT_S * USECS_PER_SEC);
+}
+
+static bool
+is_starting(const TqSlot *slot)
+{
+	return slot->state == TQ_SLOT_STARTING && slot->database == MyDatabaseId;
 }
 
 /* A worker that was registered but never attached: its fork failed. */
 static void
 check_started(void)
 {
-	TimestampTz now = tq_clock_now();
+	bool		was_starting = starting;
+	bool		failed = false;
 
+	starting = false;
 	for (int i = 0; i < tq_slot_count(); i++)
 	{
 		TqSlot	   *slot = tq_slot(i);
-		pid_t		pid;
+		bool		lost = is_starting(slot) && has_no_process(i);
 
-		if (slot->state != TQ_SLOT_STARTING || slot->database != MyDatabaseId)
+		/* Look again: it may have attached, and left, in between. */
+		if (!is_starting(slot))
 			continue;
-		if (handles && handles[i] &&
-			GetBackgroundWorkerPid(handles[i], &pid) != BGWH_STOPPED)
-			continue;
-		if ((handles && handles[i]) ||
-			now > tq_clock_add(slot->since, START_TIMEOUT_S * USECS_PER_SEC))
+		if (!lost)
 		{
-			tq_slot_free(i);
-			retry_at = tq_clock_add(now, RETRY_SECONDS * USECS_PER_SEC);
+			starting = true;
+			continue;
 		}
+		if (slot->number <= MAX_NUMBER)
+			wanted_numbers |= NUMBER_BIT(slot->number);
+		tq_slot_free(i);
+		failed = true;
 	}
+	if (failed)
+		note_failure(TQ_DATABASE_START_FAILED);
+	else if (was_starting && !starting)
+		said = 0;
 }
 
 static bool
@@ -148,13 +195,24 @@ any_in_state(TqSlotState state)
 	return false;
 }
 
+/*
+ * Those that tasks name.  One that is there looks for more when it is done, and
+ * an idle one has looked; but one that is awake may be about to leave.
+ */
 static void
-start_numbered(uint64 numbers)
+start_numbered(void)
 {
-	for (int number = 1; number <= Min(tq_workers, 64); number++)
+	for (int number = 1; number <= Min(tq_workers, MAX_NUMBER); number++)
 	{
-		if ((numbers & (UINT64CONST(1) << (number - 1))) && !number_is_taken(number))
-			(void) start_worker(number);
+		TqSlotState state;
+
+		if (!(wanted_numbers & NUMBER_BIT(number)))
+			continue;
+		state = state_of_number(number);
+		if (state == TQ_SLOT_AWAKE)
+			undecided = true;
+		else if (state != TQ_SLOT_FREE || start_worker(number))
+			wanted_numbers &= ~NUMBER_BIT(number);
 	}
 }
 
@@ -203,12 +261,12 @@ start_one(void)
 		return;
 	if (any_in_state(TQ_SLOT_AWAKE) || any_in_state(TQ_SLOT_STARTING))
 	{
-		undecided = has_work();
+		undecided |= has_work();
 		return;
 	}
 	for (int number = 1; number <= tq_workers; number++)
 	{
-		if (!number_is_taken(number))
+		if (state_of_number(number) == TQ_SLOT_FREE)
 		{
 			(void) start_worker(number);
 			return;
@@ -228,46 +286,51 @@ find_targeted(void *arg)
 	{
 		int			number = TQ_LANE_CLASS(lanes[i].id) - TQ_LANE_CLASS_WORKER;
 
-		if (number >= 1 && number <= 64)
-			*numbers |= UINT64CONST(1) << (number - 1);
+		if (number >= 1 && number <= MAX_NUMBER)
+			*numbers |= NUMBER_BIT(number);
 	}
 }
 
 void
 tq_pool_start_targeted(void)
 {
-	uint64		numbers = 0;
-	ErrorData  *error = tq_transaction_run(find_targeted, &numbers);
+	ErrorData  *error = tq_transaction_run(find_targeted, &wanted_numbers);
 
 	if (error != NULL)
 		tq_transaction_log(error, "looking up targets");
-	for (int number = 1; number <= 64; number++)
-	{
-		if (numbers & (UINT64CONST(1) << (number - 1)))
-			tq_database_want_worker(MyDatabaseId, number);
-	}
+}
+
+static bool
+may_start(void)
+{
+	TqDatabase	database;
+
+	return tq_enabled && tq_database_get(MyDatabaseId, &database) &&
+		database.blocked == 0 && !(database.flags & TQ_DATABASE_IS_COPY);
 }
 
 void
 tq_pool_tend(const TqMessages *messages)
 {
-	TqDatabase	database;
-	bool		work;
-
+	wanted_numbers |= messages->want_numbers;
 	check_started();
-	if (!tq_database_get(MyDatabaseId, &database) || database.blocked > 0 ||
-		(database.flags & TQ_DATABASE_IS_COPY) || !tq_enabled)
-		return;
-	if (retry_at > tq_clock_now())
-		return;
-	work = messages->want_worker || undecided || retry_at != 0 || has_work();
-	retry_at = 0;
-	undecided = false;
-	start_numbered(messages->want_numbers);
-	if (work)
-		start_one();
+	if (retry_at <= tq_clock_now())
+	{
+		bool		asked = messages->want_worker || undecided;
+
+		retry_at = 0;
+		undecided = false;
+		if (may_start())
+		{
+			start_numbered();
+			if (asked || has_work())
+				start_one();
+		}
+	}
 	tq_database_set_flag(MyDatabaseId, TQ_DATABASE_POOL_FULL, retry_at != 0 ||
-							  tq_slot_count_workers(MyDatabaseId, &(int) {0}) >= tq_workers);
+						 tq_slot_count_workers(MyDatabaseId, &(int) {0}) >= tq_workers);
+	if (retry_at == 0 && !starting)
+		tq_database_set_flag(MyDatabaseId, FAILURES, false);
 }
 
 TimestampTz

@@ -17,6 +17,8 @@
 #include "shmem/databases.h"
 #include "shmem/shmem.h"
 
+#define GOOD_RUN_SECONDS	600
+
 typedef struct Directory
 {
 	Latch	   *launcher;
@@ -201,6 +203,19 @@ tq_database_attach_scheduler(Oid oid)
 	return ok;
 }
 
+/* Two seconds after the first failure, up to a minute; one that has run well for a while has not failed. */
+static void
+back_off(TqDatabase *database)
+{
+	TimestampTz now = tq_clock_now();
+
+	if (now > tq_clock_add(database->retry_at, GOOD_RUN_SECONDS * USECS_PER_SEC))
+		database->failures = 0;
+	database->failures++;
+	database->state = TQ_DATABASE_BACKOFF;
+	database->retry_at = tq_clock_add(now, Min(1 << Min(database->failures, 6), 60) * USECS_PER_SEC);
+}
+
 void
 tq_database_detach_scheduler(Oid oid, bool found_extension, bool failed)
 {
@@ -213,12 +228,7 @@ tq_database_detach_scheduler(Oid oid, bool found_extension, bool failed)
 		database->scheduler_pid = 0;
 		database->scheduler_latch = NULL;
 		if (failed)
-		{
-			database->failures++;
-			database->state = TQ_DATABASE_BACKOFF;
-			database->retry_at = tq_clock_add(tq_clock_now(),
-											  Min(INT64CONST(1) << Min(database->failures, 6), 60) * USECS_PER_SEC);
-		}
+			back_off(database);
 		else if (!found_extension)
 			remove_entry(database);
 		else
@@ -284,16 +294,16 @@ tq_database_due_scan_end(Oid oid, TimestampTz next_due)
 }
 
 void
-tq_database_set_flag(Oid oid, TqDatabaseFlag flag, bool value)
+tq_database_set_flag(Oid oid, int flags, bool value)
 {
 	TqDatabase *database;
 
 	lock(LW_EXCLUSIVE);
 	database = find(oid);
 	if (database != NULL && value)
-		database->flags |= flag;
+		database->flags |= flags;
 	else if (database != NULL)
-		database->flags &= ~flag;
+		database->flags &= ~flags;
 	unlock();
 }
 

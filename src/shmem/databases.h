@@ -35,8 +35,9 @@ typedef enum TqDatabaseFlag
 {
 	TQ_DATABASE_IS_COPY = 1,	/* its tasks belong to another server or database: nothing runs */
 	TQ_DATABASE_POOL_FULL = 2,	/* asking for another worker is in vain */
-	TQ_DATABASE_OUT_OF_SLOTS = 4,	/* a worker could not be started */
-	TQ_DATABASE_NOT_LISTED = 8	/* not to be served any more: scheduler and workers leave */
+	TQ_DATABASE_OUT_OF_SLOTS = 4,	/* a worker is wanted, and there is no slot for it */
+	TQ_DATABASE_NOT_LISTED = 8, /* not to be served any more: scheduler and workers leave */
+	TQ_DATABASE_START_FAILED = 16	/* a worker was started, and its process did not come up */
 } TqDatabaseFlag;
 
 typedef struct TqDatabase
@@ -46,7 +47,7 @@ typedef struct TqDatabase
 	int			blocked;		/* > 0: DDL on the database; no process of ours may start */
 	int			scheduler_pid;
 	Latch	   *scheduler_latch;
-	TimestampTz retry_at;
+	TimestampTz retry_at;		/* otherwise, when it was last tried */
 	int			failures;		/* in a row, for the back-off */
 	int			flags;			/* TqDatabaseFlag */
 
@@ -88,7 +89,7 @@ typedef struct TqMessages
 extern void tq_database_take_messages(Oid oid, TqMessages *messages);
 extern void tq_database_due_scan_begin(Oid oid);
 extern void tq_database_due_scan_end(Oid oid, TimestampTz next_due);
-extern void tq_database_set_flag(Oid oid, TqDatabaseFlag flag, bool value);
+extern void tq_database_set_flag(Oid oid, int flags, bool value);
 
 /* Anybody, also from commit callbacks: nothing here fails. */
 extern bool tq_database_get(Oid oid, TqDatabase *copy);

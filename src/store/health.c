@@ -15,8 +15,8 @@
 
 static TqPlan check = TQ_PLAN(
 	"SELECT severity, check_name, message, hint"
-	" FROM task_queue._health($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-	BOOLOID, INT4OID, BOOLOID, BOOLOID, BOOLOID, INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID);
+	" FROM task_queue._health($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+	BOOLOID, INT4OID, BOOLOID, BOOLOID, BOOLOID, BOOLOID, INT4OID, TEXTOID, INT4OID, INT4OID, INT4OID, TEXTOID, TEXTOID);
 
 void
 tq_health_check(const TqHealthFacts *facts, Tuplestorestate *store)
@@ -27,6 +27,7 @@ tq_health_check(const TqHealthFacts *facts, Tuplestorestate *store)
 		BoolGetDatum(facts->enabled),
 		BoolGetDatum(facts->listed),
 		BoolGetDatum(facts->out_of_slots),
+		BoolGetDatum(facts->start_failed),
 		Int32GetDatum(facts->idle_workers),
 		CStringGetTextDatum(facts->claims),
 		Int32GetDatum(facts->ready_capacity),

@@ -20,6 +20,7 @@ typedef struct TqHealthFacts
 	bool		enabled;
 	bool		listed;			/* the database is in task_queue.databases */
 	bool		out_of_slots;
+	bool		start_failed;	/* of a worker, or of the scheduler, or that ended in an error */
 	int			idle_workers;
 	const char *claims;
 	int			ready_capacity;
