@@ -17,6 +17,7 @@
 
 #include "lib/pairingheap.h"
 #include "miscadmin.h"
+#include "storage/shmem.h"
 
 #include "base/guc.h"
 #include "shmem/lanes.h"
