@@ -127,6 +127,15 @@ FROM task_queue.handler AS h, task_queue._handler_signature(h.name) AS f;
 COMMENT ON VIEW handlers IS
 'Registered handlers. function is NULL for an external one, and for one whose function was dropped; arg_types is NULL for an external one that takes any arguments.';
 
+CREATE VIEW _claims WITH (security_barrier) AS
+SELECT r.worker, r.kind, r.task_id, r.handler, r.started_at, r.progress, r.message
+FROM task_queue._running() AS r
+UNION ALL
+SELECT t.worker, 'external', t.task_id, t.handler, t.started_at, NULL, NULL
+FROM task_queue.task AS t
+WHERE t.state = 'x' AND t.lease_token IS NOT NULL AND task_queue._may_see(t.enqueuer);
+COMMENT ON VIEW _claims IS 'Internal: who holds which task, by shared memory or, for a lease taken without it, by the task''s row.';
+
 CREATE VIEW _known_workers WITH (security_barrier) AS
 SELECT w.worker, w.pid, 'db'::text AS kind, w.state,
 	ARRAY(SELECT pg_catalog.btrim(c.claim)
@@ -139,12 +148,12 @@ SELECT w.worker, w.pid, 'db'::text AS kind, w.state,
 FROM task_queue._workers() AS w
 UNION ALL
 SELECT e.worker, NULL, 'external',
-	CASE WHEN EXISTS (SELECT FROM task_queue._running() AS r WHERE r.kind = 'external' AND r.worker = e.worker) THEN 'running' ELSE 'idle' END,
+	CASE WHEN EXISTS (SELECT FROM task_queue._claims AS r WHERE r.kind = 'external' AND r.worker = e.worker) THEN 'running' ELSE 'idle' END,
 	e.claims, pg_catalog.max(e.last_seen)
 FROM (
 		SELECT x.worker, x.claims, x.last_seen FROM task_queue._external_workers() AS x
 		UNION ALL
-		SELECT r.worker, '{}', r.started_at FROM task_queue._running() AS r
+		SELECT r.worker, '{}', r.started_at FROM task_queue._claims AS r
 		WHERE r.kind = 'external' AND NOT EXISTS (SELECT FROM task_queue._external_workers() AS x WHERE x.worker = r.worker)
 	) AS e
 GROUP BY e.worker, e.claims;
@@ -155,9 +164,9 @@ SELECT w.worker, w.pid, w.kind, w.state, w.claims, w.last_seen,
 	COALESCE(n.tasks, 0) AS tasks,
 	o.task_id, o.handler, o.started_at, o.progress, o.message
 FROM task_queue._known_workers AS w
-	LEFT JOIN (SELECT r.worker, pg_catalog.count(*) AS tasks FROM task_queue._running() AS r GROUP BY r.worker) AS n
+	LEFT JOIN (SELECT r.worker, pg_catalog.count(*) AS tasks FROM task_queue._claims AS r GROUP BY r.worker) AS n
 		ON n.worker = w.worker
-	LEFT JOIN (SELECT DISTINCT ON (r.worker) r.* FROM task_queue._running() AS r ORDER BY r.worker, r.started_at, r.task_id) AS o
+	LEFT JOIN (SELECT DISTINCT ON (r.worker) r.* FROM task_queue._claims AS r ORDER BY r.worker, r.started_at, r.task_id) AS o
 		ON o.worker = w.worker;
 COMMENT ON VIEW workers IS
-'Workers: processes of the server (kind db) and external ones (kind external); how many tasks each holds, and of its oldest task the progress that the handler reports. Needs the preloaded library.';
+'Workers: processes of the server (kind db) and external ones (kind external); how many tasks each holds, and of its oldest task the progress that the handler reports. Without the preloaded library only external workers that hold tasks.';

@@ -36,7 +36,6 @@ check_wait(const char *dag_id, int64 dag_key, TransactionId xmin, int32 step_no,
 				 errmsg("DAG \"%s\" was submitted or changed by this transaction", dag_id),
 				 errdetail("Its steps cannot go on before the transaction commits."),
 				 errhint("Commit first, then wait for it.")));
-	tq_waiting_check_handler(timeout_us, "DAG");
 	if (timeout_us == TQ_WAIT_FOREVER && !tq_database_is_served() &&
 		tq_dag_needs_workers(dag_key, step_no))
 		ereport(ERROR,

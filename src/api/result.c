@@ -58,7 +58,6 @@ check_wait(const TqOutcome *outcome, int64 timeout_us)
 				 errhint("Commit first, then wait for it.")));
 	if (timeout_us != TQ_WAIT_FOREVER)
 		return;
-	tq_waiting_check_handler(timeout_us, "task");
 	if (outcome->state != TQ_TASK_RUNNING && !tq_claim_find(outcome->task_id, &claim) &&
 		!tq_database_is_served() && !is_external(outcome->handler))
 		ereport(ERROR,

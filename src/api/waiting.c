@@ -27,7 +27,14 @@ tq_waiting_timeout(FunctionCallInfo fcinfo, int argument)
 	int64		timeout_us;
 
 	if (PG_ARGISNULL(argument))
+	{
+		if (tq_run_in_handler() != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("waiting inside a handler needs a timeout"),
+					 errdetail("Tasks that wait for others could occupy all workers.")));
 		return TQ_WAIT_FOREVER;
+	}
 	timeout_us = tq_clock_interval_us(PG_GETARG_INTERVAL_P(argument));
 	if (timeout_us < 0)
 		ereport(ERROR,
@@ -53,16 +60,6 @@ tq_waiting_sleep(int64 timeout_us, int64 until)
 		return false;
 	tq_wait_sleep(timeout_us == TQ_WAIT_FOREVER ? -1 : (long) Min(left, TQ_MAX_SLEEP_MS));
 	return true;
-}
-
-void
-tq_waiting_check_handler(int64 timeout_us, const char *what)
-{
-	if (timeout_us == TQ_WAIT_FOREVER && tq_run_in_handler() != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("waiting for a %s inside a handler needs a timeout", what),
-				 errdetail("Tasks that wait for others could occupy all workers.")));
 }
 
 void

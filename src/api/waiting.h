@@ -15,7 +15,7 @@
 
 #define TQ_WAIT_FOREVER	(-1)
 
-/* The argument timeout: microseconds, TQ_WAIT_FOREVER for NULL. */
+/* The argument timeout: microseconds, TQ_WAIT_FOREVER for NULL, which raises 55000 inside a handler, whatever is waited for. */
 extern int64 tq_waiting_timeout(FunctionCallInfo fcinfo, int argument);
 
 /* On the monotonic clock. */
@@ -23,9 +23,6 @@ extern int64 tq_waiting_until(int64 timeout_us);
 
 /* Sleep until woken, at most until then; false at the end of the timeout. */
 extern bool tq_waiting_sleep(int64 timeout_us, int64 until);
-
-/* Without a timeout: 55000 inside a handler, where what is so described would be waited for. */
-extern void tq_waiting_check_handler(int64 timeout_us, const char *what);
 
 /* Make the commit that recorded an outcome survive a crash, here and, as far as the caller asks for it, on standbys. */
 extern void tq_waiting_secure(TransactionId xmin, TimestampTz finished_at);

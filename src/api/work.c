@@ -59,10 +59,12 @@ report_drained(void *arg, int64 task_id, const char *handler, char state, const 
 	nulls[3] = error == NULL;
 	if (error)
 		values[3] = tq_error_to_datum(error);
-	put_text(values, nulls, 4, error ? error->kind : NULL);
-	nulls[5] = error == NULL;
+	nulls[4] = nulls[5] = error == NULL;
 	if (error)
+	{
+		values[4] = CStringGetTextDatum(error->kind);
 		values[5] = CStringGetTextDatum(error->message);
+	}
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

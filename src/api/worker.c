@@ -161,10 +161,10 @@ dequeue_arguments(FunctionCallInfo fcinfo, TqDequeue *request)
 		(void) tq_queue_find(request->queue, false);
 	require_worker(request->caller, request->queue);
 	request->max_tasks = Min(tq_arg_int32(fcinfo, 1, 1), MAX_TASKS);
-	if (request->max_tasks < 1)
+	if (request->max_tasks < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_tasks must be at least 1")));
+				 errmsg("max_tasks must not be negative")));
 	request->lease_us = interval_argument(fcinfo, 2, "lease", DEFAULT_LEASE_US, false);
 	request->anonymous = worker == NULL;
 	request->worker = worker ? worker : TQ_ANONYMOUS_WORKER;
@@ -241,6 +241,8 @@ tq_sql_dequeue(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	tq_xact_forbid_prepare("dequeued tasks");
 	note_seen(&request);
+	if (request.max_tasks == 0)
+		return (Datum) 0;
 	n = tq_dequeue(&request, wait_us, &handouts);
 	for (int i = 0; i < n; i++)
 		put_handout((ReturnSetInfo *) fcinfo->resultinfo, &handouts[i]);

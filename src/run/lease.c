@@ -97,7 +97,7 @@ heartbeat_claims(Oid caller, const char *worker, int64 lease_us, TqHeld **held)
 		(*held)[n].task_id = claim->task_id;
 		(*held)[n].token = claim->token;
 		(*held)[n].lease_until = tq_clock_add(wall, claim->lease_until - now);
-		(*held)[n++].cancel_requested = claim->cancel_requested;
+		(*held)[n++].cancel_requested = claim->cancel_requested || tq_xact_has_canceled(claim->task_id);
 	}
 	if (claims != NULL)
 		pfree(claims);

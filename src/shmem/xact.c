@@ -76,7 +76,7 @@ typedef struct XactNotes
 	const char *forbids_prepare;
 } XactNotes;
 
-static XactNotes notes;
+static XactNotes notes = {.due = TQ_NEVER};
 static bool any_notes = false;
 
 /* See tq_xact_take_lowest_ready(). */
@@ -106,8 +106,6 @@ add_note(NoteList *list, int64 id)
 		list->size *= 2;
 		list->notes = repalloc_huge(list->notes, list->size * sizeof(Note));
 	}
-	if (!any_notes)
-		notes.due = TQ_NEVER;
 	any_notes = true;
 	note = &list->notes[list->count++];
 	note->level = GetCurrentTransactionNestLevel();
@@ -176,7 +174,7 @@ tq_xact_note_ready(int64 lane, int32 priority, TimestampTz run_at, int64 task_id
 bool
 tq_xact_made_ready(void)
 {
-	return any_notes && notes.ready.count > 0;
+	return notes.ready.count > 0;
 }
 
 void
@@ -184,9 +182,8 @@ tq_xact_note_due(TimestampTz run_at)
 {
 	if (!tq_shmem_available())
 		return;
-	if (!any_notes || run_at < notes.due)
-		notes.due = run_at;
 	any_notes = true;
+	notes.due = Min(notes.due, run_at);
 }
 
 void
@@ -238,6 +235,17 @@ tq_xact_note_cancel(int64 task_id)
 		add_note(&notes.cancels, task_id);
 }
 
+bool
+tq_xact_has_canceled(int64 task_id)
+{
+	for (int i = 0; i < notes.cancels.count; i++)
+	{
+		if (notes.cancels.notes[i].id == task_id)
+			return true;
+	}
+	return false;
+}
+
 void
 tq_xact_note_measure(const char *handler, const TqMeasure *measure)
 {
@@ -251,8 +259,6 @@ tq_xact_note_measure(const char *handler, const TqMeasure *measure)
 	note->measure = *measure;
 	memcpy(note->handler, handler, len);
 	note->next = notes.measures;
-	if (!any_notes)
-		notes.due = TQ_NEVER;
 	any_notes = true;
 	notes.measures = note;
 }
@@ -260,8 +266,6 @@ tq_xact_note_measure(const char *handler, const TqMeasure *measure)
 void
 tq_xact_note_config(void)
 {
-	if (!any_notes)
-		notes.due = TQ_NEVER;
 	any_notes = true;
 	notes.config = true;
 }
@@ -269,8 +273,6 @@ tq_xact_note_config(void)
 void
 tq_xact_forbid_prepare(const char *what)
 {
-	if (!any_notes)
-		notes.due = TQ_NEVER;
 	any_notes = true;
 	notes.forbids_prepare = what;
 }

@@ -63,6 +63,9 @@ extern void tq_xact_note_dag(int64 dag_key);
 /* A cancel_request row was written: interrupts whoever runs the task, or tells the scheduler. */
 extern void tq_xact_note_cancel(int64 task_id);
 
+/* Did this transaction do that?  Others learn of it at its commit. */
+extern bool tq_xact_has_canceled(int64 task_id);
+
 /* An attempt ended; handler is copied. */
 struct TqMeasure;
 extern void tq_xact_note_measure(const char *handler, const struct TqMeasure *measure);

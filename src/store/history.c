@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "shmem/claims.h"
+#include "shmem/xact.h"
 #include "store/cancel.h"
 #include "store/history.h"
 #include "store/leaf.h"
@@ -221,7 +222,8 @@ outcome_is_unwanted(const TqTask *task, const TqEnd *end)
 	TqClaim		claim;
 
 	if (end->state == TQ_TASK_DONE && task->state != TQ_TASK_RUNNING &&
-		!(tq_claim_find(task->task_id, &claim) && claim.cancel_requested))
+		!(tq_claim_find(task->task_id, &claim) && claim.cancel_requested) &&
+		!tq_xact_has_canceled(task->task_id))
 		return false;
 	return tq_cancel_discards(task->task_id);
 }

@@ -40,6 +40,17 @@ SELECT state, attempt, worker FROM tasks WHERE task_id = :id;
 SELECT count(*) FROM heartbeat('own worker');
 SELECT alter_task(:id, priority => 3), cancel(:id);
 SELECT state, attempt, priority FROM tasks WHERE task_id = :id;
+-- a cancel that is not committed yet is known here
+SELECT max(id) AS id FROM enqueue_many('own', ARRAY[NULL, NULL]::jsonb[]) AS id \gset
+SELECT count(*) FROM dequeue(max_tasks => 2, worker => 'own worker', handlers => '{own}');
+SAVEPOINT s;
+SELECT cancel(:id);
+SELECT task_id = :id AS canceled, cancel_requested FROM heartbeat('own worker');
+ROLLBACK TO s;
+SELECT task_id = :id AS canceled, cancel_requested FROM heartbeat('own worker');
+SELECT delete_task(:id, force => true);
+SELECT task_id = :id AS deleted, cancel_requested, complete(task_id, lease_token) FROM heartbeat('own worker');
+SELECT task_id, state FROM tasks WHERE task_id = :id;
 COMMIT;
 
 -- a lease that was taken so is like any other

@@ -20,12 +20,6 @@ SELECT count(task_queue.cancel(task_queue.enqueue('public.stats_ok', '[5]')));
 SELECT handler, done, failed, retried, canceled, wait_mean IS NOT NULL AS waited, run_p50 >= '0' AS ran, run_p50 <= run_p95 AND run_p95 <= run_p99 AS ordered
 FROM task_queue.stats WHERE handler LIKE 'public.stats%' ORDER BY handler;
 
--- A long name is cut between characters.
-SELECT octet_length(task_queue.register_handler('stats_ok(int)', repeat('é', 200)));
-SELECT count(task_queue.enqueue(repeat('é', 200), '[6]'));
-SELECT count(*) FROM task_queue.drain();
-SELECT octet_length(handler), done FROM task_queue.stats WHERE handler LIKE 'éé%';
-
 CREATE ROLE stats_nobody;
 GRANT USAGE ON SCHEMA task_queue TO stats_nobody;
 SET ROLE stats_nobody;

@@ -68,7 +68,8 @@ SELECT handler, args->>0 AS what, state, attempt, worker, lease_until IS NOT NUL
 -- Arguments.
 SELECT * FROM task_queue.dequeue('wd_mial');
 SELECT * FROM task_queue.dequeue(handlers => '{wd.mial}');
-SELECT * FROM task_queue.dequeue(max_tasks => 0);
+SELECT * FROM task_queue.dequeue(max_tasks => 0, wait => '1 min');
+SELECT * FROM task_queue.dequeue(max_tasks => -1);
 SELECT * FROM task_queue.dequeue(lease => '0');
 SELECT * FROM task_queue.dequeue(wait => '-1 s');
 SELECT * FROM task_queue.dequeue(worker => 'db/1');

@@ -72,6 +72,7 @@ SELECT task_queue.cancel(:t);
 SELECT count(*) FROM task_queue.enqueue_many('wr.job', ARRAY['[6]', '[7]', '[8]']::jsonb[]);
 SELECT count(*) FROM task_queue.dequeue('wr', max_tasks => 2, worker => 'hb', lease => '10 s');
 SELECT count(*) FROM task_queue.dequeue('wr', worker => 'hb2');
+SELECT worker, pid, kind, state, tasks, handler, progress, message FROM task_queue.workers WHERE worker LIKE 'hb%' ORDER BY 1;
 SELECT row_number() OVER (ORDER BY task_id), lease_until > now() + interval '50 min' AS extended, cancel_requested FROM task_queue.heartbeat('hb', '1 h');
 SELECT lease_until < now() + interval '1 min' AS shortened FROM task_queue.heartbeat('hb');
 SELECT * FROM task_queue.heartbeat('nobody');
