@@ -57,6 +57,17 @@ SELECT count(*) FROM drain();
 SELECT string_agg(what, ', ' ORDER BY n) FROM tq_order.seen;
 TRUNCATE tq_order.seen;
 
+-- targets: those of the setting, which may be written as a list or as one string, and its own name
+SELECT count(enqueue('tq_order.note', jsonb_build_array(t), target => t)) FROM unnest('{a,b c,d,worker:db/inline,worker:db/1}'::text[]) AS t;
+SET task_queue.claims = 'd', ' b c ,,d';
+SHOW task_queue.claims;
+SELECT count(*) FROM drain();
+SELECT string_agg(what, ', ' ORDER BY n) FROM tq_order.seen;
+RESET task_queue.claims;
+SELECT target, state FROM tasks WHERE state = 'ready' ORDER BY task_id;
+SELECT count(*) FROM tasks WHERE cancel(task_id);
+TRUNCATE tq_order.seen;
+
 -- many in one transaction
 BEGIN;
 SELECT count(*) FROM enqueue_many('tq_order.note', array_fill('["n"]'::jsonb, ARRAY[5000]));
