@@ -34,6 +34,7 @@
 #include "bgw/execution.h"
 #include "bgw/transaction.h"
 #include "run/claim.h"
+#include "run/interrupt.h"
 #include "shmem/claims.h"
 #include "shmem/held.h"
 #include "shmem/shmem.h"
@@ -232,8 +233,8 @@ record_outcome(void *arg)
 }
 
 /*
- * The outcome must not be lost for a passing trouble of ours, nor for a client
- * who cancels just now.
+ * The outcome must not be lost for a passing trouble of ours, nor, as cancels
+ * are held off, for a client who cancels just now.
  */
 void
 tq_execution_record(TqWork *execution)
@@ -242,9 +243,8 @@ tq_execution_record(TqWork *execution)
 	{
 		ErrorData  *error;
 
-		HOLD_CANCEL_INTERRUPTS();
 		error = tq_transaction_run(record_outcome, execution);
-		QueryCancelHoldoffCount = 0;
+		tq_interrupt_hold();
 		if (error == NULL)
 			return;
 		if (!tq_run_may_rerun(&execution->run, error) || try == RECORD_TRIES)
@@ -257,13 +257,6 @@ tq_execution_record(TqWork *execution)
 		}
 		tq_clock_sleep(try * 10L, tq_shmem_wait_event());
 	}
-}
-
-static bool
-cancel_requested(const TqWork *execution)
-{
-	return execution->foreground ? tq_claim_cancel_requested(execution->task->task_id) :
-		tq_slot_cancel_requested();
 }
 
 /* The client's own cancel or statement_timeout; it ends the whole call. */
@@ -283,8 +276,7 @@ handle_failure(TqWork *execution, ErrorData *error, int reruns)
 	if (execution->started && execution->task)
 	{
 		run->in_handler = false;
-		if (cancel_requested(execution) && run->phase == TQ_RUN_CALL)
-			run->interrupt = TQ_INTERRUPT_CANCEL;
+		tq_interrupt_note_cancels();
 		if (tq_run_may_rerun(run, error) && reruns < TQ_MAX_RERUNS)
 			return true;
 		if (!belongs_to_client(execution, error))
@@ -306,8 +298,9 @@ handle_failure(TqWork *execution, ErrorData *error, int reruns)
 static void
 release_claim(const TqWork *execution)
 {
-	if (tq_claim_release(execution->key->task_id) && execution->foreground)
+	if (execution->claimed && tq_claim_release(execution->key->task_id) && execution->foreground)
 		QueryCancelPending = false;
+	tq_interrupt_release();
 }
 
 /*
@@ -338,8 +331,7 @@ finish(TqWork *execution)
 {
 	if (execution->started && !execution->foreground)
 		tq_slot_end_task();
-	if (execution->claimed)
-		release_claim(execution);
+	release_claim(execution);
 	for (int i = 0; i < execution->nbatch; i++)
 	{
 		tq_claim_release(execution->batch[i].task_id);
@@ -377,7 +369,7 @@ tq_execution_run(TqWork *execution)
 	{
 		ErrorData  *error = tq_transaction_run(first_transaction, execution);
 
-		QueryCancelHoldoffCount = 0;	/* held off since the handler returned */
+		tq_interrupt_hold();
 		if (error == NULL)
 		{
 			if (execution->procedure)

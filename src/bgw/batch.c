@@ -85,7 +85,6 @@ tq_batch_execute(TqWork *execution, int batch_size)
 		execution->batch[execution->nbatch++] = key;
 		tq_run_end(&execution->run);
 		tq_slot_end_task();
-		QueryCancelHoldoffCount = 0;
 		execution->task = task;
 		tq_execution_call_function(execution);
 	}

@@ -23,7 +23,7 @@
 #include "bgw/execution.h"
 #include "bgw/session.h"
 #include "bgw/transaction.h"
-#include "shmem/claims.h"
+#include "run/interrupt.h"
 #include "store/task.h"
 
 /* Commit that the procedure was started and the attempt is counted. */
@@ -64,7 +64,6 @@ call_procedure(void *arg)
 	MemoryContextSwitchTo(execution->context);
 	execution->result = tq_run_call(&execution->run, execution->procedure, execution->context);
 	CommitTransactionCommand();
-	RESUME_CANCEL_INTERRUPTS();
 	MemoryContextSwitchTo(execution->context);
 }
 
@@ -88,14 +87,10 @@ note_error(TqWork *execution, ErrorData *error)
 {
 	TqRun	   *run = &execution->run;
 
+	tq_interrupt_note_cancels();
 	if (execution->foreground && run->interrupt == TQ_INTERRUPT_NONE &&
 		error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-	{
-		if (tq_claim_cancel_requested(execution->task->task_id))
-			run->interrupt = TQ_INTERRUPT_CANCEL;
-		else
-			execution->raised = error;
-	}
+		execution->raised = error;
 	execution->error = tq_run_error(run, error);
 	if (execution->error == NULL)
 		execution->error = tq_call_classify_error(error, TQ_PHASE_HANDLER);
@@ -106,6 +101,7 @@ tq_procedure_run(TqWork *execution)
 {
 	ErrorData  *error = call_as_role(execution);
 
+	tq_interrupt_hold();
 	execution->run.in_handler = false;
 	if (error != NULL)
 		note_error(execution, error);

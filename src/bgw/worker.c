@@ -22,7 +22,6 @@
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
-#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -34,7 +33,7 @@
 #include "bgw/bgw.h"
 #include "bgw/session.h"
 #include "bgw/transaction.h"
-#include "run/execute.h"
+#include "run/interrupt.h"
 #include "run/serve.h"
 #include "shmem/claims.h"
 #include "shmem/databases.h"
@@ -62,10 +61,10 @@ static Worker worker;
 static uint32 seen_cancel_epoch = 0;
 
 /*
- * A cancel of the running task comes through its slot; one that comes late,
- * for a task that has ended, is dropped.  Any other SIGINT is a
- * pg_cancel_backend(): it fails the attempt, and means nothing to an idle
- * worker.
+ * A cancel of the worker's task comes through its slot; one that comes late,
+ * for a task that has ended, is dropped.  Any other SIGINT is for a task that
+ * its handler drains, or a pg_cancel_backend(): that fails the attempt, and
+ * means nothing to an idle worker.
  */
 static void
 handle_sigint(SIGNAL_ARGS)
@@ -77,10 +76,10 @@ handle_sigint(SIGNAL_ARGS)
 	{
 		seen_cancel_epoch = epoch;
 		if (tq_slot_cancel_requested())
-			tq_run_interrupt(TQ_INTERRUPT_CANCEL);
+			tq_interrupt_cancel_task();
 	}
-	else if (tq_current_run != NULL && tq_current_run->phase == TQ_RUN_CALL)
-		StatementCancelHandler(postgres_signal_arg);
+	else
+		tq_interrupt_by_signal();
 	errno = save_errno;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "run/claim.h"
+#include "run/interrupt.h"
 #include "shmem/shmem.h"
 #include "store/queue.h"
 
@@ -55,13 +56,17 @@ TqClaimResult
 tq_run_claim(const TqTask *task, const char *worker, bool draining)
 {
 	const TqQueue *queue = tq_queue_find(task->queue, true);
-	TqClaimResult result = take(task, worker, draining, queue ? queue->max_running : 0);
+	TqClaimResult result;
 
+	tq_interrupt_hold();
+	result = take(task, worker, draining, queue ? queue->max_running : 0);
 	if (result == TQ_CLAIM_OK && queue_is_paused(task->queue))
 	{
 		tq_claim_release(task->task_id);
-		return TQ_CLAIM_QUEUE_FULL;
+		result = TQ_CLAIM_QUEUE_FULL;
 	}
+	if (result != TQ_CLAIM_OK)
+		tq_interrupt_release();
 	return result;
 }
 

@@ -12,16 +12,12 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "storage/latch.h"
-
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/guc.h"
 #include "dag/engine.h"
 #include "run/execute.h"
-#include "shmem/claims.h"
-#include "shmem/slots.h"
+#include "run/interrupt.h"
 #include "store/lane.h"
 #include "store/leaf.h"
 
@@ -47,39 +43,12 @@ tq_run_begin(TqRun *run, TqTask *task, const char *worker, TqCallMode mode)
 	tq_current_run = run;
 }
 
-/* Async-signal-safe. */
-void
-tq_run_interrupt(TqInterrupt reason)
-{
-	TqRun	   *run = tq_current_run;
-
-	if (run == NULL || run->phase != TQ_RUN_CALL)
-		return;
-	if (reason > run->interrupt)
-		run->interrupt = reason;
-	InterruptPending = true;
-	QueryCancelPending = true;
-	SetLatch(MyLatch);
-}
-
-static void
-timer_expired(void)
-{
-	if (tq_current_run)
-		tq_run_interrupt(tq_current_run->timer_reason);
-}
-
-/* The outer attempt of a nested one gets its timer back. */
 void
 tq_run_end(TqRun *run)
 {
-	tq_clock_disarm();
-	/* One that came together with an error of the handler's own has done nothing yet. */
-	if (run->interrupt != TQ_INTERRUPT_NONE)
-		QueryCancelPending = false;
+	tq_interrupt_note_cancels();
 	tq_current_run = run->outer;
-	if (run->outer && run->outer->timer_at != 0)
-		tq_clock_arm(run->outer->timer_at, timer_expired);
+	tq_interrupt_hand_out(run);
 }
 
 int64
@@ -92,21 +61,20 @@ tq_run_timeout(const TqTask *task, const TqHandler *handler)
 	return (int64) tq_default_timeout * TQ_USECS_PER_MS;
 }
 
-static void
-arm_timers(TqRun *run, TqHandler *handler)
+/* When the attempt is to be interrupted, and why; 0: never. */
+static TimestampTz
+time_limit(const TqRun *run, const TqHandler *handler, TqInterrupt *reason)
 {
 	int64		timeout = tq_run_timeout(run->task, handler);
 	TimestampTz end = timeout > 0 ? tq_clock_add(run->attempt.started_at, timeout) : 0;
 
-	run->timer_reason = TQ_INTERRUPT_TIMEOUT;
+	*reason = TQ_INTERRUPT_TIMEOUT;
 	if (run->task->has_deadline && (end == 0 || run->task->deadline <= end))
 	{
 		end = run->task->deadline;
-		run->timer_reason = TQ_INTERRUPT_DEADLINE;
+		*reason = TQ_INTERRUPT_DEADLINE;
 	}
-	run->timer_at = end;
-	if (end != 0)
-		tq_clock_arm(end, timer_expired);
+	return end;
 }
 
 /* A task whose handler is external by now was enqueued under an in-database one. */
@@ -182,41 +150,23 @@ tq_run_prepare(TqRun *run, TqHandler **handler, char *state)
 	return true;
 }
 
-/*
- * Before the call, that is while nobody could interrupt it.  The slot knows of
- * this execution only; what came before it began, or for an earlier one that
- * is repeated, is with the claim.
- */
-static bool
-cancel_requested(const TqRun *run)
-{
-	return tq_slot_cancel_requested() || tq_claim_cancel_requested(run->task->task_id);
-}
-
 Jsonb *
 tq_run_call(TqRun *run, TqHandler *handler, MemoryContext result_context)
 {
 	Jsonb	   *result;
 	bool		collecting = tq_leaf_pause();
+	TqInterrupt reason;
+	TimestampTz end = time_limit(run, handler, &reason);
 
-	run->phase = TQ_RUN_CALL;
-	QueryCancelHoldoffCount = 0;
 	run->attempt.called = true;
 	tq_call_phase = TQ_PHASE_ARGS;
-	if (cancel_requested(run))
-		tq_run_interrupt(TQ_INTERRUPT_CANCEL);
-	arm_timers(run, handler);
+	tq_interrupt_begin(run, end, reason);
 	tq_handler_check_permission(handler, run->task->enqueuer);
 	run->in_handler = true;
 	result = tq_handler_call(handler, run->task->args, run->task->enqueuer,
 							 run->mode, result_context);
-	HOLD_CANCEL_INTERRUPTS();
+	tq_interrupt_end(run);
 	run->in_handler = false;
-	run->timer_at = 0;
-	tq_clock_disarm();
-	run->phase = TQ_RUN_RECORD;
-	if (run->interrupt != TQ_INTERRUPT_NONE)
-		QueryCancelPending = false;
 	tq_leaf_resume(collecting);
 	return result;
 }

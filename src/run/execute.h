@@ -46,6 +46,7 @@ typedef struct TqRun
 	bool		in_worker;		/* else drain(), inline or run_tasks() */
 	bool		in_handler;		/* user code is running: current_task() and the like answer */
 	volatile sig_atomic_t interrupt;	/* TqInterrupt */
+	volatile sig_atomic_t owed; /* it was, while an attempt nested in it was running, and does not know yet */
 	TimestampTz timer_at;		/* when the timer goes off; 0: none */
 	TqInterrupt timer_reason;
 	bool		snoozed;
@@ -53,7 +54,7 @@ typedef struct TqRun
 	TqError    *error;			/* what the attempt was recorded to have failed of */
 	const char *dag_id;			/* NULL: not a step, or not asked for yet */
 	const char *step_id;
-	struct TqRun *outer;		/* inline execution nests */
+	struct TqRun *outer;		/* drain() and inline execution nest */
 } TqRun;
 
 /* The attempt that this backend is executing; NULL: none. */
@@ -100,8 +101,5 @@ extern char tq_run_record_failure(TqRun *run, TqError *error);
 
 /* How long an attempt may take, in microseconds; 0: no limit. */
 extern int64 tq_run_timeout(const TqTask *task, const TqHandler *handler);
-
-/* Called by signal and timeout handlers. */
-extern void tq_run_interrupt(TqInterrupt reason);
 
 #endif

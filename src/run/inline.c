@@ -22,6 +22,7 @@
 #include "run/claim.h"
 #include "run/execute.h"
 #include "run/inline.h"
+#include "run/interrupt.h"
 #include "run/serve.h"
 #include "shmem/claims.h"
 #include "shmem/ready.h"
@@ -135,8 +136,6 @@ lock_and_claim(void *arg)
 	task = execution->task;
 	if (task == NULL)
 		return;
-	/* From the claim on somebody may cancel the task, which must not be taken for a cancel of drain(). */
-	HOLD_CANCEL_INTERRUPTS();
 	execution->claim = tq_run_claim(task, TQ_INLINE_WORKER, true);
 	if (execution->claim == TQ_CLAIM_TAKEN || execution->claim == TQ_CLAIM_QUEUE_FULL)
 		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE), errmsg("%s", give_up)));
@@ -174,15 +173,6 @@ execute(void *arg)
 	execution->state = tq_run_execute(&execution->run);
 }
 
-/* A cancel that came for the task must not hit what the caller does next. */
-static void
-release_claim(Execution *execution)
-{
-	if (execution->claim == TQ_CLAIM_OK && tq_claim_release(execution->task->task_id))
-		QueryCancelPending = false;
-	QueryCancelHoldoffCount = 0;
-}
-
 /* Errors that are the caller's own business: his cancel, his serialization failure. */
 static bool
 belongs_to_caller(const TqRun *run, const ErrorData *error)
@@ -211,11 +201,10 @@ try_task(void *arg)
 		error = tq_protect(execute, execution);
 		if (error == NULL)
 			return;
-		HOLD_CANCEL_INTERRUPTS();	/* an error has let go of it */
+		tq_interrupt_hold();
 		run->in_handler = false;
-		if (tq_claim_cancel_requested(execution->task->task_id))
-			run->interrupt = TQ_INTERRUPT_CANCEL;
-		if (belongs_to_caller(run, error))
+		tq_interrupt_note_cancels();
+		if (tq_interrupt_is_for_outer(run) || belongs_to_caller(run, error))
 			ReThrowError(error);
 		if (reruns < TQ_MAX_RERUNS && tq_run_may_rerun(run, error))
 		{
@@ -230,14 +219,17 @@ try_task(void *arg)
 	}
 }
 
-/* After the execution, however it ended. */
+/* After the execution, however it ended.  A cancel that came for the task must not hit what the caller does next. */
 static void
 leave_task(void *arg)
 {
 	Execution  *execution = arg;
+	TqRun	   *run = &execution->run;
 
-	tq_run_end(&execution->run);
-	release_claim(execution);
+	if (execution->claim == TQ_CLAIM_OK && tq_claim_release(execution->task->task_id))
+		run->interrupt = TQ_INTERRUPT_CANCEL;
+	tq_run_end(run);
+	tq_interrupt_release();
 }
 
 static void

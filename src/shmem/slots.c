@@ -25,6 +25,9 @@
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
 
+/* What the callbacks of a process are told that did not end by proc_exit(). */
+#define CODE_OF_EXIT	(-1)
+
 TqSlot	   *tq_my_slot = NULL;
 
 /* What the postmaster maps. */
@@ -131,29 +134,44 @@ tq_slots_witness(const ErrorData *edata)
 	tq_poison_witness(&memory->witness, edata);
 }
 
+/* False: there is none. */
+static bool
+replace_parallel_pid(TqSlot *slot, int old, int new)
+{
+	bool		found = false;
+
+	SpinLockAcquire(&slot->mutex);
+	for (int i = 0; i < TQ_SLOT_PARALLEL_PIDS && !found; i++)
+	{
+		found = slot->parallel_pids[i] == old;
+		if (found)
+			slot->parallel_pids[i] = new;
+	}
+	SpinLockRelease(&slot->mutex);
+	return found;
+}
+
+/* If user code has called exit() the server may take it for a crash. */
+static void
+leave_leader(int code, Datum slot)
+{
+	if (code != CODE_OF_EXIT)
+		(void) replace_parallel_pid((TqSlot *) DatumGetPointer(slot), MyProcPid, 0);
+}
+
 void
 tq_slots_enter_parallel_worker(void)
 {
+	static bool entered = false;
 	int			leader = MyProc->lockGroupLeader ? MyProc->lockGroupLeader->pid : 0;
 
-	for (int i = 0; i < nslots && leader != 0; i++)
+	if (entered || leader == 0)
+		return;
+	entered = true;
+	for (int i = 0; i < nslots; i++)
 	{
-		TqSlot	   *slot = &slots[i];
-
-		if (slot->pid != leader)
-			continue;
-		SpinLockAcquire(&slot->mutex);
-		for (int j = 0; j < TQ_SLOT_PARALLEL_PIDS; j++)
-		{
-			if (slot->parallel_pids[j] == MyProcPid)
-				break;
-			if (slot->parallel_pids[j] == 0)
-			{
-				slot->parallel_pids[j] = MyProcPid;
-				break;
-			}
-		}
-		SpinLockRelease(&slot->mutex);
+		if (slots[i].pid == leader && replace_parallel_pid(&slots[i], 0, MyProcPid))
+			before_shmem_exit(leave_leader, PointerGetDatum(&slots[i]));
 	}
 }
 
@@ -228,10 +246,27 @@ tq_slot_forget_database(Oid database)
 	}
 }
 
+/*
+ * A worker that leaves between tasks frees its slot; else the scheduler settles
+ * the task, which is to blame if its code has called exit().
+ */
 static void
-detach_at_exit(int code, Datum arg)
+detach(int code, Datum arg)
 {
-	tq_slot_detach();
+	TqSlot	   *slot = tq_my_slot;
+
+	tq_my_slot = NULL;
+	SpinLockAcquire(&slot->mutex);
+	slot->latch = NULL;
+	slot->pid = 0;
+	if (code == CODE_OF_EXIT)
+	{
+		slot->guilty = true;
+		strlcpy(slot->death, "called exit()", sizeof(slot->death));
+	}
+	enter_state(slot, slot->state == TQ_SLOT_BUSY ? TQ_SLOT_DEAD : TQ_SLOT_FREE);
+	SpinLockRelease(&slot->mutex);
+	tq_database_wake_scheduler(slot->database);
 }
 
 /* A process that took very long to come up may find its slot taken by another one. */
@@ -251,25 +286,8 @@ tq_slot_attach(int index, Oid database, int number)
 	SpinLockRelease(&slot->mutex);
 	if (tq_my_slot == NULL)
 		return false;
-	before_shmem_exit(detach_at_exit, (Datum) 0);
+	before_shmem_exit(detach, (Datum) 0);
 	return true;
-}
-
-/* A worker that leaves between tasks frees its slot; else the scheduler settles the task. */
-void
-tq_slot_detach(void)
-{
-	TqSlot	   *slot = tq_my_slot;
-
-	if (slot == NULL)
-		return;
-	tq_my_slot = NULL;
-	SpinLockAcquire(&slot->mutex);
-	slot->latch = NULL;
-	slot->pid = 0;
-	enter_state(slot, slot->state == TQ_SLOT_BUSY ? TQ_SLOT_DEAD : TQ_SLOT_FREE);
-	SpinLockRelease(&slot->mutex);
-	tq_database_wake_scheduler(slot->database);
 }
 
 void

@@ -28,7 +28,7 @@
 
 #define TQ_SLOT_TEXT_LEN	128
 #define TQ_SLOT_MESSAGE_LEN 256
-#define TQ_SLOT_PARALLEL_PIDS 8
+#define TQ_SLOT_PARALLEL_PIDS 32
 
 typedef enum TqSlotState
 {
@@ -64,7 +64,7 @@ typedef struct TqSlot
 	double		progress;		/* negative: none reported */
 	char		message[TQ_SLOT_MESSAGE_LEN];
 
-	int			parallel_pids[TQ_SLOT_PARALLEL_PIDS];	/* parallel workers of the task */
+	int			parallel_pids[TQ_SLOT_PARALLEL_PIDS];	/* parallel workers that the task has now */
 
 	/* How its process ended. */
 	bool		terminated;		/* by pg_terminate_backend() */
@@ -89,7 +89,6 @@ extern void tq_slot_free(int index);
 extern TqSlot *tq_my_slot;
 extern bool tq_slot_attach(int index, Oid database, int number);	/* false: it was given up */
 extern void tq_slot_forget_database(Oid database);	/* its dead workers */
-extern void tq_slot_detach(void);	/* also at exit */
 extern void tq_slot_begin_task(const char *handler, const char *queue, int64 task_id,
 							   int32 attempt, int32 gen, Oid enqueuer, bool procedure);
 extern void tq_slot_end_task(void);

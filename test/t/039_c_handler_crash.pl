@@ -1,5 +1,5 @@
-# A handler in C that really crashes: charged once, with the signal's name; the
-# task beside it is not.
+# C code of a task that really crashes, in its worker or in a parallel worker:
+# charged once, with the signal's name; the task beside it is not.
 
 use strict;
 use warnings;
@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use TqTest;
 
-my $node = tq_node('main', conf => ['restart_after_crash = on']);
+my $node = tq_node('main', conf => [ 'restart_after_crash = on', 'min_parallel_table_scan_size = 0', 'parallel_setup_cost = 0', 'parallel_tuple_cost = 0' ]);
 
 # Compile the handler against the server under test.
 my $dir = PostgreSQL::Test::Utils::tempdir();
@@ -18,10 +18,14 @@ chmod 0755, $dir;
 my $source = "$dir/crash.c";
 append_to_file($source, <<'C');
 #include "postgres.h"
+
+#include "access/parallel.h"
 #include "fmgr.h"
 
 PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(crash);
+PG_FUNCTION_INFO_V1(call_exit);
+PG_FUNCTION_INFO_V1(crash_in_parallel_worker);
 
 static volatile int *nowhere = NULL;
 
@@ -31,6 +35,20 @@ crash(PG_FUNCTION_ARGS)
 	*nowhere = 1;
 	PG_RETURN_VOID();
 }
+
+Datum
+call_exit(PG_FUNCTION_ARGS)
+{
+	exit(3);
+}
+
+Datum
+crash_in_parallel_worker(PG_FUNCTION_ARGS)
+{
+	if (IsParallelWorker())
+		*nowhere = 1;
+	PG_RETURN_BOOL(true);
+}
 C
 my $include = $node->config_data('--includedir-server');
 chomp $include;
@@ -39,19 +57,34 @@ is(system('cc', '-shared', '-fPIC', '-O0', "-I$include", '-o', "$dir/crash.so", 
 sql($node, <<"SQL");
 CREATE FUNCTION crash() RETURNS void LANGUAGE c AS '$dir/crash.so', 'crash';
 CREATE FUNCTION beside() RETURNS text LANGUAGE plpgsql AS \$\$ BEGIN PERFORM t.pass_gate(1); RETURN 'done'; END \$\$;
-SELECT task_queue.register_handler(f) FROM unnest(ARRAY['crash()', 'beside()']::regprocedure[]) AS f;
+CREATE FUNCTION call_exit() RETURNS void LANGUAGE c AS '$dir/crash.so', 'call_exit';
+CREATE FUNCTION crash_in_parallel_worker(n int) RETURNS boolean PARALLEL SAFE LANGUAGE c AS '$dir/crash.so', 'crash_in_parallel_worker';
+CREATE TABLE numbers AS SELECT n FROM generate_series(1, 100000) AS n;
+ANALYZE numbers;
+CREATE FUNCTION runs_parallel() RETURNS void LANGUAGE plpgsql SET parallel_leader_participation = off AS \$\$
+BEGIN
+	FOR n IN 1 .. 10 LOOP
+		PERFORM count(*) FROM numbers;
+	END LOOP;
+	PERFORM count(*) FROM numbers WHERE crash_in_parallel_worker(n);
+END \$\$;
+SELECT task_queue.register_handler(f) FROM unnest(ARRAY['crash()', 'call_exit()', 'runs_parallel()', 'beside()']::regprocedure[]) AS f;
 SQL
 
-my $gate = hold_gate($node, 1);
-my $beside = enqueue($node, 'public.beside');
-wait_for($node, "SELECT t.running($beside)", 'another task runs');
-my $id = enqueue($node, 'public.crash');
-ends_as($node, $id, 'failed panic', 'the task that crashed ends as panic');
-like(sql($node, "SELECT (t.error($id)).message"), qr/signal 11/, 'with the signal');
-is(sql($node, "SELECT t.attempts($id)"), '1 panic', 'after one execution');
-ends_as($node, $beside, 'done', 'the task beside it runs again');
-is(sql($node, "SELECT t.attempt($beside), count(*) FROM task_queue.attempt WHERE task_id = $beside"), '1|0', 'at no cost');
-eval { $gate->quit };
+for my $case ([ 'crash', qr/signal 11/ ], [ 'call_exit', qr/called exit/ ], [ 'runs_parallel', qr/signal 11/ ])
+{
+	my ($handler, $message) = @$case;
+	my $gate = hold_gate($node, 1);
+	my $beside = enqueue($node, 'public.beside');
+	wait_for($node, "SELECT t.running($beside)", 'a task runs');
+	my $id = enqueue_fatal($node, "public.$handler");
+	ends_as($node, $id, 'failed panic', "$handler: the task beside it that crashed ends as panic");
+	like(sql($node, "SELECT (t.error($id)).message"), $message, 'with how');
+	is(sql($node, "SELECT t.attempts($id)"), '1 panic', 'after one execution');
+	eval { $gate->quit };
+	ends_as($node, $beside, 'done', 'the first one runs again');
+	is(sql($node, "SELECT t.attempt($beside), count(*) FROM task_queue.attempt WHERE task_id = $beside"), '1|0', 'at no cost');
+}
 
 $node->stop;
 done_testing();
