@@ -160,6 +160,7 @@ typedef struct TqTaskFilter
 	const int64 *excluded;		/* ids to leave alone */
 	int			nexcluded;
 	bool		this_transaction;	/* only rows written by the current transaction */
+	bool		unclaimed;		/* none that somebody runs */
 	const TqReadyKey *from;		/* only ready tasks from this key on; NULL: all */
 	Oid			caller;				/* only tasks of roles that this one may become */
 } TqTaskFilter;
