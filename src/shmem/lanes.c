@@ -21,18 +21,6 @@ const TqReadyKey tq_lowest_key = {PG_INT32_MIN, PG_INT64_MIN, PG_INT64_MIN};
 
 static HTAB *heads = NULL;
 
-int
-tq_ready_compare(const TqReadyKey *a, const TqReadyKey *b)
-{
-	if (a->priority != b->priority)
-		return a->priority < b->priority ? -1 : 1;
-	if (a->run_at != b->run_at)
-		return a->run_at < b->run_at ? -1 : 1;
-	if (a->task_id != b->task_id)
-		return a->task_id < b->task_id ? -1 : 1;
-	return 0;
-}
-
 /* The heap's root is its largest element, hence the turned sign. */
 static int
 compare_entries(const pairingheap_node *a, const pairingheap_node *b, void *arg)
@@ -126,6 +114,31 @@ void
 tq_lane_heads_evict_all(void (*empty) (TqLaneHead *lane))
 {
 	(void) evict(false, empty);
+}
+
+/*
+ * Room is made in two steps, the second of which leaves nobody else's lane; who
+ * serves so many that they would push each other out has to do without it.
+ * What was made before may go with the others, so it is looked at twice.
+ */
+void
+tq_lane_heads_make_all(Oid database, const int64 *lanes, int nlanes, void (*empty) (TqLaneHead *lane))
+{
+	int			evictions = 0;
+
+	for (int i = 0; i < 2 * nlanes; i++)
+	{
+		if (tq_lane_head_make(database, lanes[i % nlanes]) != NULL)
+			continue;
+		if (evictions == 0)
+			(void) tq_lane_heads_evict_empty(empty);
+		else if (evictions == 1 && nlanes <= tq_lane_heads_max() / 2)
+			tq_lane_heads_evict_all(empty);
+		else
+			return;
+		evictions++;
+		(void) tq_lane_head_make(database, lanes[i % nlanes]);
+	}
 }
 
 TqLaneHead *

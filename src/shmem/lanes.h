@@ -44,7 +44,6 @@ typedef struct TqReadyEntry
 } TqReadyEntry;
 
 extern const TqReadyKey tq_lowest_key;
-extern int	tq_ready_compare(const TqReadyKey *a, const TqReadyKey *b);
 
 extern Size tq_lanes_hash_size(void);
 extern void tq_lanes_attach(void);
@@ -58,6 +57,9 @@ extern int	tq_lane_heads_max(void);
 /* Make room: forget lanes of which nothing is in memory (false: there is none), or all that nobody refills. */
 extern bool tq_lane_heads_evict_empty(void (*empty) (TqLaneHead *lane));
 extern void tq_lane_heads_evict_all(void (*empty) (TqLaneHead *lane));
+
+/* Make all of some lanes known, as far as there is room. */
+extern void tq_lane_heads_make_all(Oid database, const int64 *lanes, int nlanes, void (*empty) (TqLaneHead *lane));
 
 /* The one with the most entries that nobody refills; NULL: all are empty. */
 extern TqLaneHead *tq_lane_head_fullest(const TqLaneHead *except);
