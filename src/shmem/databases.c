@@ -421,6 +421,49 @@ tq_database_check_cancels(Oid oid)
 }
 
 void
+tq_database_note_cancel(Oid oid)
+{
+	TqDatabase *database;
+
+	lock(LW_EXCLUSIVE);
+	database = find(oid);
+	if (database != NULL)
+	{
+		database->no_cancels = false;
+		database->cancel_epoch++;
+	}
+	unlock();
+}
+
+void
+tq_database_set_no_cancels(Oid oid, uint32 epoch)
+{
+	TqDatabase *database;
+
+	lock(LW_EXCLUSIVE);
+	database = find(oid);
+	if (database != NULL && database->cancel_epoch == epoch)
+		database->no_cancels = true;
+	unlock();
+}
+
+/* Without shared memory requests concern only attempts that look for them when they end. */
+bool
+tq_database_may_have_cancels(Oid oid)
+{
+	TqDatabase *database;
+	bool		none;
+
+	if (directory == NULL)
+		return false;
+	lock(LW_SHARED);
+	database = find(oid);
+	none = database != NULL && database->no_cancels;
+	unlock();
+	return !none;
+}
+
+void
 tq_database_sweep(Oid oid)
 {
 	TqDatabase *database;
@@ -433,6 +476,14 @@ tq_database_sweep(Oid oid)
 		set_latch(database->scheduler_latch);
 	}
 	unlock();
+}
+
+uint32
+tq_database_cancel_epoch(Oid oid)
+{
+	TqDatabase	copy;
+
+	return tq_database_get(oid, &copy) ? copy.cancel_epoch : 0;
 }
 
 uint32

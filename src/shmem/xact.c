@@ -321,6 +321,7 @@ deliver_ready(const NoteList *list, bool range)
 static void
 deliver_cancel(int64 task_id)
 {
+	tq_database_note_cancel(MyDatabaseId);
 	if (!tq_claim_request_cancel(MyDatabaseId, task_id))
 		tq_database_check_cancels(MyDatabaseId);
 	else
