@@ -85,7 +85,7 @@ sub up_again
 
 # Killed from outside
 my ($gate, $culprit, $function, $procedure) = start_tasks();
-kill 'KILL', pid_of($culprit);
+crash($node, pid_of($culprit));
 up_again($gate);
 ends_as($node, $culprit, 'failed panic', 'the task of a process that was killed');
 like(message_of($culprit), qr/signal 9/, 'says by which signal');
@@ -102,7 +102,7 @@ for my $signal ('SEGV', 'ABRT')
 {
 	for my $handler ('public.dies', 'public.proc_dies')
 	{
-		my $id = enqueue($node, $handler, "[\"$signal\"]");
+		my $id = enqueue_fatal($node, $handler, "[\"$signal\"]");
 		ends_as($node, $id, 'failed panic', "$handler with SIG$signal");
 		like(message_of($id), $signal eq 'SEGV' ? qr/signal 11/ : qr/signal 6/, 'is charged with it');
 		is(sql($node, "SELECT t.attempt($id)"), '1', 'after one execution');
@@ -114,7 +114,7 @@ ends_as($node, enqueue($node, 'public.quick'), 'done', 'the server goes on');
 # Somebody else's crash charges nobody.
 ($gate, $culprit, $function, $procedure) = start_tasks();
 my $victim = session($node);
-kill 'KILL', $victim->query_safe('SELECT pg_backend_pid()');
+crash($node, $victim->query_safe('SELECT pg_backend_pid()'));
 eval { $victim->quit };
 up_again($gate);
 ends_as($node, $_, 'done', 'tasks beside a backend that was killed') for $culprit, $function, $procedure;
@@ -123,7 +123,7 @@ is(sql($node, "SELECT count(*) FROM task_queue.attempt WHERE task_id IN ($functi
 for my $process (qw(scheduler launcher))
 {
 	($gate, $culprit, $function, $procedure) = start_tasks();
-	kill 'KILL', sql($node, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'task_queue $process'");
+	crash($node, sql($node, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'task_queue $process'"));
 	up_again($gate);
 	ends_as($node, $_, 'done', "tasks beside the $process that was killed") for $culprit, $function, $procedure;
 	is(sql($node, "SELECT count(*) FROM task_queue.attempt WHERE task_id IN ($culprit, $function, $procedure)"), '0', 'are not charged');
@@ -151,7 +151,7 @@ for my $round (1 .. 3)
 	if ($round == 2)
 	{
 		my $bystander = session($node);
-		kill 'KILL', $bystander->query_safe('SELECT pg_backend_pid()');
+		crash($node, $bystander->query_safe('SELECT pg_backend_pid()'));
 		eval { $bystander->quit };
 	}
 	else

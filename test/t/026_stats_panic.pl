@@ -27,8 +27,7 @@ my %ids = map { $_ => sql($node, "SELECT task_queue.enqueue('public.$_')") } qw(
 is(sql($node, "SELECT state FROM task_queue.wait($ids{succeeds}, '30 s')"), 'done', 'one task succeeds');
 is(sql($node, "SELECT state FROM task_queue.wait($ids{fails}, '30 s')"), 'failed', 'one fails');
 
-# Not at once: this session's answer would be lost with the server.
-$ids{dies} = sql($node, "SELECT task_queue.enqueue('public.dies', delay => '300 ms')");
+$ids{dies} = enqueue_fatal($node, 'public.dies');
 wait_state($node, $ids{dies}, 'failed', 'one kills its process');
 is(sql($node, "SELECT (t.error($ids{dies})).kind"), 'panic', 'which is a panic');
 

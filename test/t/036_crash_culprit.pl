@@ -49,14 +49,14 @@ SELECT task_queue.register_handler('runs_parallel()'), task_queue.register_handl
 SQL
 
 # A parallel worker
-my $id = enqueue($node, 'public.runs_parallel');
+my $id = enqueue_fatal($node, 'public.runs_parallel');
 ends_as($node, $id, 'failed panic', 'a task whose parallel worker died');
 like(sql($node, "SELECT (t.error($id)).message"), qr/signal 11/, 'is charged with it');
 
 # A batch
 sql($node, "SELECT task_queue.pause_queue('default')");
 my @ids = map { enqueue($node, 'public.in_batch', "[$_]") } 1 .. 8;
-sql($node, "SELECT task_queue.resume_queue('default')");
+try_sql($node, "SELECT task_queue.resume_queue('default')");
 ends_as($node, $ids[4], 'failed panic', 'of a batch the task that was executing is charged');
 ends_as($node, $_, 'done', 'the others run again') for @ids[ 0 .. 3, 5 .. 7 ];
 is(sql($node, "SELECT count(*) FROM task_queue.attempt WHERE handler = 'public.in_batch'"), '1', 'at no cost');
@@ -68,7 +68,7 @@ for my $crash (1 .. 3)
 {
 	wait_for($node, "SELECT t.running($id)", "a task is running at crash $crash");
 	my $victim = session($node);
-	kill 'KILL', $victim->query_safe('SELECT pg_backend_pid()');
+	crash($node, $victim->query_safe('SELECT pg_backend_pid()'));
 	eval { $victim->quit };
 	wait_for($node, "SELECT NOT pg_is_in_recovery() AND (t.running($id) OR t.state($id) = 'failed')");
 }
@@ -81,7 +81,7 @@ sql($node, 'SELECT pg_reload_conf()');
 my $gate = hold_gate($node, 1);
 my $innocent = enqueue($node, 'public.at_gate');
 wait_for($node, 'SELECT t.waiting_at_gate(1) = 1', 'a task is running');
-$id = sql($node, "SELECT task_queue.enqueue('public.kill_me', '[\"SEGV\"]')");
+$id = enqueue_fatal($node, 'public.kill_me', '["SEGV"]');
 # the newer servers quote the name
 wait_for_log_line($node, 'shutting down because "?restart_after_crash"? is off', 0, 'the server goes down for another one');
 eval { $gate->quit };

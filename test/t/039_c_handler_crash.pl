@@ -77,7 +77,7 @@ for my $case ([ 'crash', qr/signal 11/ ], [ 'call_exit', qr/called exit/ ], [ 'r
 	my $gate = hold_gate($node, 1);
 	my $beside = enqueue($node, 'public.beside');
 	wait_for($node, "SELECT t.running($beside)", 'a task runs');
-	my $id = enqueue($node, "public.$handler", '[]', "delay => '200 ms'");    # so that this session gets the answer
+	my $id = enqueue_fatal($node, "public.$handler");
 	ends_as($node, $id, 'failed panic', "$handler: the task beside it that crashed ends as panic");
 	like(sql($node, "SELECT (t.error($id)).message"), $message, 'with how');
 	is(sql($node, "SELECT t.attempts($id)"), '1 panic', 'after one execution');

@@ -5,6 +5,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use PostgreSQL::Test::Utils;
 use Test::More;
 use TqTest;
 
@@ -36,10 +37,15 @@ my @simple = (
 run_example($_->[0], checks => $_->[1]) for @simple;
 run_example('19_wrong_order.sql', checks => 2, expected => qr/^psql:.*ERROR:  JSON string does not fit type integer$/);
 
+# it makes servers of its own, where it finds those of the server under test
+my ($printed, $complaints) = run_command([ 'sh', "$examples/04_failover.sh" ]);
+is(() = $printed =~ /^ok: /mg, 9, '04_failover.sh: 9 checks') || diag($printed, $complaints);
+is($complaints, '', '04_failover.sh: no complaint');
+
 # each attempt leaves a line in the log
 my $from = log_position($node);
 run_example('05_observation.sql', checks => 2, expected => qr/^$|$lost/);
-wait_for($node, 'SELECT true', 'the server is back after a panic');
+wait_for($node, "SELECT EXISTS (SELECT FROM task_queue.dead_letters WHERE error_kind = 'panic')", 'the server is back after a panic');
 run_example('05_observation_after.sql', checks => 1);
 is(count_in_log($node, qr/LOG:  task \d+ handler "example\.observed" attempt 1: done after [\d.]+ ms/, $from), 1, 'a line for the success');
 is(count_in_log($node, qr/LOG:  task \d+ handler "example\.observed" attempt 1: failed after [\d.]+ ms\n.*DETAIL:  handler: observed to fail/, $from), 1, 'a line for the failure');
@@ -56,7 +62,7 @@ run_example('20_end_to_end_2.sql', checks => 4);
 $node->stop('immediate');
 $node->start;
 run_example('20_end_to_end_3.sql', checks => 1, expected => qr/^$|$lost/);
-wait_for($node, 'SELECT true', 'the server is back');
+wait_for($node, "SELECT EXISTS (SELECT FROM task_queue.dead_letters WHERE handler = 'example.die')", 'the server is back');
 run_example('20_end_to_end_4.sql', checks => 9);
 is(sql($node, 'SELECT count(*) FROM task_queue.dags'), 0, 'no DAG is left');
 

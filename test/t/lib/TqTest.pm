@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(tq_node tq_install sql sql_error try_sql wait_for wait_state ends_as enqueue state_of
+our @EXPORT = qw(tq_node tq_install sql sql_error try_sql wait_for wait_state ends_as enqueue enqueue_fatal crash state_of
   session hold_gate workers_of count_in_log wait_for_log_line log_position);
 
 # Notices would be taken for complaints.
@@ -154,6 +154,27 @@ sub enqueue
 	$args = defined $args ? $args : '[]';
 	return sql($node,
 		"SELECT task_queue.enqueue('$handler', '$args'" . (defined $options ? ", $options" : '') . ')', $database);
+}
+
+# A task that takes the server down, once its id is known: a session that starts
+# it may not live to tell.
+sub enqueue_fatal
+{
+	my ($node, $handler, $args) = @_;
+	my $id = enqueue($node, $handler, $args, "delay => '1 h'");
+	try_sql($node, "SELECT task_queue.alter_task($id, run_at => '-infinity')");
+	return $id;
+}
+
+# Kill a process of the server and wait until the others are gone too.
+sub crash
+{
+	my ($node, $pid) = @_;
+	my $from = log_position($node);
+
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	kill 'KILL', $pid;
+	return wait_for_log_line($node, 'all server processes terminated; reinitializing', $from, 'the server crashes');
 }
 
 sub state_of
