@@ -221,11 +221,13 @@ cancel_one(int64 task_id)
 static int
 find_canceled(int64 after, int64 *ids, int max)
 {
-	uint32		epoch = tq_database_cancel_epoch(MyDatabaseId);
+	TqDatabase	before;
+	bool		known = tq_database_get(MyDatabaseId, &before);
 
 	if (!tq_cancel_any())
 	{
-		tq_database_set_no_cancels(MyDatabaseId, epoch);
+		if (known)
+			tq_database_set_no_cancels(MyDatabaseId, before.cancel_epoch);
 		return 0;
 	}
 	return tq_maintain_canceled(after, ids, max);

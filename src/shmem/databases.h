@@ -93,7 +93,6 @@ typedef struct TqMessages
 extern void tq_database_take_messages(Oid oid, TqMessages *messages);
 extern void tq_database_due_scan_begin(Oid oid);
 extern void tq_database_due_scan_end(Oid oid, TimestampTz next_due);
-extern uint32 tq_database_cancel_epoch(Oid oid);
 extern void tq_database_set_no_cancels(Oid oid, uint32 epoch);	/* no request was there at or after that epoch */
 extern void tq_database_set_flag(Oid oid, int flags, bool value);
 
@@ -105,7 +104,6 @@ extern void tq_database_note_due(Oid oid, TimestampTz run_at);
 extern void tq_database_note_config(Oid oid);
 extern void tq_database_check_cancels(Oid oid);
 extern void tq_database_note_cancel(Oid oid);	/* before the claim is looked for */
-extern bool tq_database_may_have_cancels(Oid oid);	/* after the claim was made */
 extern void tq_database_sweep(Oid oid);
 extern uint32 tq_database_config_epoch(Oid oid);
 

@@ -12,6 +12,7 @@
 #include "utils/snapmgr.h"
 
 #include "shmem/databases.h"
+#include "shmem/shmem.h"
 #include "store/cancel.h"
 #include "store/plans.h"
 
@@ -77,7 +78,13 @@ tq_cancel_requested(int64 task_id, char **reason)
 bool
 tq_cancel_is_pending(int64 task_id, char **reason)
 {
-	return tq_database_may_have_cancels(MyDatabaseId) && tq_cancel_requested(task_id, reason);
+	TqDatabase	database;
+
+	/* Without shared memory requests concern only attempts that look for them when they end. */
+	if (!tq_shmem_available() ||
+		(tq_database_get(MyDatabaseId, &database) && database.no_cancels))
+		return false;
+	return tq_cancel_requested(task_id, reason);
 }
 
 bool
