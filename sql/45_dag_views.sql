@@ -6,12 +6,14 @@ UNION ALL
 SELECT e.dag_key, e.parent_no, e.child_no FROM task_queue.dag_edge AS e;
 COMMENT ON VIEW _dag_edges IS 'Internal: from steps to their direct dependents.';
 
+-- Here and below LATERAL and OFFSET 0 make it one look into the index for each step, however small the planner takes a DAG for.
 CREATE VIEW _dag_held_back AS
-SELECT e.dag_key, e.parent_no, pg_catalog.array_agg(c.step_id ORDER BY c.step_id COLLATE "C") AS steps, pg_catalog.min(c.created_at) AS since
-FROM task_queue._dag_edges AS e JOIN task_queue.dag_step AS c ON c.dag_key = e.dag_key AND c.step_no = e.child_no
-WHERE c.state = 'p'
-GROUP BY e.dag_key, e.parent_no;
-COMMENT ON VIEW _dag_held_back IS 'Internal: the pending direct dependents of steps that have any.';
+SELECT e.dag_key, e.parent_no, c.step_id, c.created_at
+FROM task_queue._dag_edges AS e,
+	LATERAL (SELECT c.step_id, c.created_at, c.state FROM task_queue.dag_step AS c
+		WHERE c.dag_key = e.dag_key AND c.step_no = e.child_no OFFSET 0) AS c
+WHERE c.state = 'p';
+COMMENT ON VIEW _dag_held_back IS 'Internal: from steps to their pending direct dependents.';
 
 CREATE VIEW dags WITH (security_barrier) AS
 SELECT d.dag_id,
@@ -46,10 +48,12 @@ SELECT d.dag_id, s.step_id, s.handler,
 	CASE s.state WHEN 'x' THEN 'running' WHEN 'd' THEN 'done' WHEN 'f' THEN 'failed' WHEN 'k' THEN 'skipped' WHEN 'c' THEN 'canceled'
 		ELSE 'pending' END AS state,
 	s.optional,
-	ARRAY(SELECT p.step_id FROM pg_catalog.unnest(s.needs || s.defaults) AS u (step_no)
-		JOIN task_queue.dag_step AS p ON p.dag_key = s.dag_key AND p.step_no = u.step_no ORDER BY p.step_id COLLATE "C") AS deps,
-	ARRAY(SELECT p.step_id FROM pg_catalog.unnest(s.optionals) AS u (step_no)
-		JOIN task_queue.dag_step AS p ON p.dag_key = s.dag_key AND p.step_no = u.step_no ORDER BY p.step_id COLLATE "C") AS optional_deps,
+	ARRAY(SELECT p.step_id FROM pg_catalog.unnest(s.needs || s.defaults) AS u (step_no),
+		LATERAL (SELECT p.step_id FROM task_queue.dag_step AS p WHERE p.dag_key = s.dag_key AND p.step_no = u.step_no OFFSET 0) AS p
+		ORDER BY p.step_id COLLATE "C") AS deps,
+	ARRAY(SELECT p.step_id FROM pg_catalog.unnest(s.optionals) AS u (step_no),
+		LATERAL (SELECT p.step_id FROM task_queue.dag_step AS p WHERE p.dag_key = s.dag_key AND p.step_no = u.step_no OFFSET 0) AS p
+		ORDER BY p.step_id COLLATE "C") AS optional_deps,
 	COALESCE(r.attempt, t.attempt, s.attempt) AS attempt,
 	COALESCE(r.worker, s.worker, (SELECT a.worker FROM task_queue.attempt AS a
 		WHERE a.task_id = t.task_id AND a.started_at >= s.queued_at ORDER BY a.attempt DESC LIMIT 1)) AS worker,
@@ -62,8 +66,9 @@ SELECT d.dag_id, s.step_id, s.handler,
 	CASE WHEN s.state IN ('n', 'p') THEN ARRAY(
 		SELECT b.reason FROM (
 			SELECT CASE WHEN p.state = 'd' THEN 'after ' ELSE 'step ' END || p.step_id AS reason
-			FROM pg_catalog.unnest(s.needs || s.defaults || s.optionals) AS u (step_no)
-				JOIN task_queue.dag_step AS p ON p.dag_key = s.dag_key AND p.step_no = u.step_no
+			FROM pg_catalog.unnest(s.needs || s.defaults || s.optionals) AS u (step_no),
+				LATERAL (SELECT p.step_id, p.state, p.stop_after FROM task_queue.dag_step AS p
+					WHERE p.dag_key = s.dag_key AND p.step_no = u.step_no OFFSET 0) AS p
 			WHERE (p.state IN ('n', 'p', 'x') OR p.state = 'd' AND p.stop_after = 'a')
 			UNION ALL
 			SELECT 'signal ' || w.name FROM pg_catalog.unnest(s.wait_for) AS w (name)
@@ -108,7 +113,6 @@ SELECT d.dag_id, s.step_id, b.position,
 	b.holding
 FROM task_queue.dag AS d
 	JOIN task_queue.dag_step AS s ON s.dag_key = d.dag_key
-	LEFT JOIN task_queue._dag_held_back AS h ON h.dag_key = s.dag_key AND h.parent_no = s.step_no
 	CROSS JOIN LATERAL (
 		SELECT 'before', s.break_before, s.stop_before,
 			s.stop_before = 'a' AND s.state = 'p' AND s.unmet = 0 AND d.state IN ('x', 'g', 'h'),
@@ -119,6 +123,8 @@ FROM task_queue.dag AS d
 			s.stop_after = 'a' AND s.state = 'd' AND h.steps IS NOT NULL AND d.state IN ('x', 'g', 'h'),
 			GREATEST(s.finished_at, h.since),
 			CASE WHEN s.stop_after = 'a' AND s.state = 'd' AND d.state IN ('x', 'g', 'h') THEN COALESCE(h.steps, '{}') ELSE '{}' END
+		FROM (SELECT pg_catalog.array_agg(h.step_id ORDER BY h.step_id COLLATE "C") AS steps, pg_catalog.min(h.created_at) AS since
+			FROM task_queue._dag_held_back AS h WHERE h.dag_key = s.dag_key AND h.parent_no = s.step_no) AS h
 		WHERE s.break_after IS NOT NULL
 	) AS b (position, labels, stop, blocked, since, holding)
 WHERE task_queue._may_see(d.submitter)
@@ -176,7 +182,8 @@ AS $$
 SELECT s.step_id, task_queue._dag_glyph(s.state)
 	|| CASE WHEN s.step_id IN (SELECT b.step_id FROM task_queue.dag_breakpoints AS b WHERE b.dag_id = $1 AND b.state = 'blocked')
 		THEN task_queue._dag_glyph('stopped') ELSE '' END
-	|| CASE WHEN array_to_string(s.blocked_on, E'\n') ~ '(^|\n)signal ' THEN task_queue._dag_glyph('signal') ELSE '' END
+	|| CASE WHEN EXISTS (SELECT FROM unnest(s.blocked_on) AS b (reason) WHERE starts_with(b.reason, 'signal '))
+		THEN task_queue._dag_glyph('signal') ELSE '' END
 FROM task_queue.dag_steps AS s WHERE s.dag_id = $1
 $$;
 COMMENT ON FUNCTION _dag_marks(text) IS 'Internal: the signs before the steps of a DAG.';
@@ -193,13 +200,13 @@ DECLARE
 	bar CONSTANT text := task_queue._dag_glyph('bar');
 	children jsonb;		-- per step ('' for the roots): its children, last one first
 	marks jsonb;
-	ids text[];		-- what is to be drawn, the next one last
+	ids text[];		-- what is to be drawn, the next one at depth
 	indents text[];
 	lines text[];
 	step text;
 	indent text;
 	below text[];
-	depth int;
+	depth int := 0;
 BEGIN
 	PERFORM task_queue._check_dag(wanted);
 	SELECT ARRAY[format('%s %s', d.dag_id, d.state)] INTO lines FROM task_queue.dags AS d WHERE d.dag_id = wanted;
@@ -210,27 +217,25 @@ BEGIN
 		FROM task_queue.dag_steps AS s,
 			LATERAL (SELECT min(u.id COLLATE "C") AS parent FROM unnest(s.deps || s.optional_deps) AS u (id)) AS p
 		WHERE s.dag_id = wanted GROUP BY 1) AS t;
-	SELECT array_agg(c.id ORDER BY c.place), array_agg(''::text ORDER BY c.place) INTO ids, indents
-	FROM jsonb_array_elements_text(children -> '') WITH ORDINALITY AS c (id, place);
-	LOOP
-		depth := cardinality(ids);
-		EXIT WHEN depth IS NULL OR depth = 0;
+	FOR step IN SELECT c.id FROM jsonb_array_elements_text(children -> '') WITH ORDINALITY AS c (id, place) ORDER BY c.place LOOP
+		depth := depth + 1;
+		ids[depth] := step;
+		indents[depth] := '';
+	END LOOP;
+	WHILE depth > 0 LOOP
 		step := ids[depth];
 		indent := indents[depth];
-		ids := ids[:depth - 1];
-		indents := indents[:depth - 1];
+		depth := depth - 1;
 		lines := lines || (indent || (marks ->> step) || ' ' || step);
 		SELECT array_agg(c.id ORDER BY c.place) INTO below
 		FROM jsonb_array_elements_text(children -> step) WITH ORDINALITY AS c (id, place);
 		CONTINUE WHEN below IS NULL;
 		-- What was a branch for the step itself is a bar, or a gap, for what is below it.
-		indent := replace(replace(indent, branch, bar), last_branch, '   ');
-		IF length(indent) > 120 THEN
-			indent := left(indent, 120);
-		END IF;
+		indent := left(replace(replace(indent, branch, bar), last_branch, '   '), 120);
 		FOR i IN 1 .. cardinality(below) LOOP
-			ids := ids || below[i];
-			indents := indents || (indent || CASE WHEN i = 1 THEN last_branch ELSE branch END);
+			depth := depth + 1;
+			ids[depth] := below[i];
+			indents[depth] := indent || CASE WHEN i = 1 THEN last_branch ELSE branch END;
 		END LOOP;
 	END LOOP;
 	RETURN array_to_string(lines, E'\n');
@@ -326,8 +331,8 @@ BEGIN
 	)
 	SELECT (SELECT string_agg(format('    %s["%s %s"]:::%s', n.name, n.mark,
 				-- Mermaid takes entities with # in place of &.
-				replace(replace(replace(replace(replace(translate(n.step_id, E'\n\r\t', '   '), '#', '#35;'), '"', '#quot;'),
-					'<', '#lt;'), '>', '#gt;'), '`', '#96;'), n.state), E'\n' ORDER BY length(n.name), n.name) FROM node AS n),
+				replace(replace(replace(replace(replace(replace(translate(n.step_id, E'\n\r\t', '   '), '#', '#35;'), '&', '#38;'),
+					'"', '#quot;'), '<', '#lt;'), '>', '#gt;'), '`', '#96;'), n.state), E'\n' ORDER BY length(n.name), n.name) FROM node AS n),
 		(SELECT string_agg(format('    %s %s %s', p.name, e.arrow, e.child), E'\n'
 				ORDER BY length(p.name), p.name, length(e.child), e.child)
 			FROM edge AS e JOIN node AS p ON p.step_id = e.id)

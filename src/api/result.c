@@ -25,7 +25,6 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "handler/registry.h"
-#include "run/execute.h"
 #include "shmem/claims.h"
 #include "shmem/databases.h"
 #include "shmem/wait.h"

@@ -16,8 +16,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -240,27 +238,22 @@ resolve_mentions(const TqDag *dag, TqStepDef *def, const TqStepInfo *parent, TqN
 	const char *placed_by = def->colocate_with ? def->colocate_with :
 		def->follow_target_of ? def->follow_target_of :
 		def->colocate_here ? parent->step_id : NULL;
-	TqNameList	names = {.n = def->nmentions, .names = palloc((def->nmentions + 1) * sizeof(char *))};
-	TqStepInfo *infos;
-	int			n;
 
-	for (int i = 0; i < def->nmentions; i++)
-		names.names[i] = def->mentions[i].step_id;
-	n = def->nmentions == 0 ? 0 : tq_step_infos_by_id(dag->dag_key, tq_list_datum(&names), &infos);
-
-	/* Both lists are sorted by id. */
 	for (int i = 0; i < def->nmentions; i++)
 	{
-		if (i >= n || strcmp(infos[i].step_id, names.names[i]) != 0)
-			tq_def_unknown_step(def, names.names[i], NULL, 0);
-		def->mentions[i].step_no = infos[i].step_no;
+		TqMention  *named = &def->mentions[i];
+		TqStepInfo	info;
+
+		if (!tq_step_info_by_id(dag->dag_key, named->step_id, &info))
+			tq_def_unknown_step(def, named->step_id, NULL, 0);
+		named->step_no = info.step_no;
 		if (row->slice == 0)
-			row->slice = infos[i].slice;
-		if (placed_by != NULL && strcmp(placed_by, names.names[i]) == 0)
+			row->slice = info.slice;
+		if (placed_by != NULL && strcmp(placed_by, named->step_id) == 0)
 		{
-			tq_def_check_placement(def, placed_by, is_external(infos[i].handler),
-								   infos[i].placement != TQ_PLACE_ANYWHERE);
-			row->placement_step = infos[i].step_no;
+			tq_def_check_placement(def, placed_by, is_external(info.handler),
+								   info.placement != TQ_PLACE_ANYWHERE);
+			row->placement_step = info.step_no;
 		}
 	}
 }

@@ -146,16 +146,19 @@ tq_dag_cancel(const char *dag_id, Oid caller, const char *reason, TqCancelTask c
 	return dag->state;
 }
 
-/* Whoever executes a step of it finds its row gone, and drops the outcome. */
+/*
+ * The rows of steps go first: whoever ends a task then finds its step gone, so
+ * nothing follows from that, and whoever executes one drops the outcome.
+ */
 static void
 remove_dag(const TqDag *dag, Oid caller, TqDiscardTask discard_task)
 {
 	int64	   *task_ids;
 	int			n = tq_dag_list_tasks(dag->dag_key, &task_ids);
 
+	(void) tq_dag_delete_rows(dag->dag_key, false);
 	for (int i = 0; i < n; i++)
 		(void) discard_task(task_ids[i], caller);
-	(void) tq_dag_delete_rows(dag->dag_key, false);
 	tq_xact_note_dag(dag->dag_key);
 }
 

@@ -12,7 +12,6 @@
 
 #include "access/htup_details.h"
 #include "executor/executor.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/typcache.h"
 

@@ -11,7 +11,6 @@
 #include "dag/cascade.h"
 #include "dag/dag.h"
 #include "dag/ref.h"
-#include "shmem/xact.h"
 
 bool
 tq_dag_signal(const char *dag_id, const char *name, Jsonb *payload, Oid caller)

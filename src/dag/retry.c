@@ -12,10 +12,8 @@
 #include "postgres.h"
 
 #include "base/clock.h"
-#include "dag/cascade.h"
 #include "dag/dag.h"
 #include "dag/engine.h"
-#include "shmem/xact.h"
 
 static void
 put_back(TqDag *dag, const TqStepInfo *step)
@@ -49,13 +47,13 @@ void
 tq_dag_retry(const char *dag_id, const char *step_id, Oid caller)
 {
 	TqDag	   *dag = tq_dag_open(dag_id, caller, false);
-	TqStepInfo *step = tq_step_info_by_id(dag->dag_key, step_id);
+	TqStepInfo	step;
 
-	if (step == NULL)
+	if (!tq_step_info_by_id(dag->dag_key, step_id, &step))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("step \"%s\" of DAG \"%s\" does not exist", step_id, dag_id)));
-	put_back(dag, step);
+	put_back(dag, &step);
 }
 
 /* The caller has looked at the right to the step's task. */

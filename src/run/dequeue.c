@@ -10,7 +10,8 @@
  * therefore returns without a task rather than go on waiting after that.
  *
  * What the transaction itself has made ready is in no index before its commit,
- * and nobody else sees it; it comes last.
+ * and nobody else sees it; it comes last.  Who serves more lanes than the index
+ * has room for is given tasks from the table.
  *
  *-------------------------------------------------------------------------
  */
@@ -23,6 +24,7 @@
 #include "base/clock.h"
 #include "run/dequeue.h"
 #include "run/lease.h"
+#include "run/room.h"
 #include "shmem/claim_lock.h"
 #include "shmem/claims.h"
 #include "shmem/databases.h"
@@ -56,6 +58,7 @@ typedef struct Look
 {
 	const TqDequeue *request;
 	TqServed   *served;
+	bool		crowded;		/* memory has no room for so many lanes */
 	bool		more;			/* there was more than was taken */
 	bool		busy;			/* some rows were locked by others */
 	bool		touched;		/* something was written, or locked in vain */
@@ -82,52 +85,6 @@ refill(int64 lane)
 		tq_poll_wake(MyDatabaseId, lane, n - 1);
 }
 
-/* Room of each lane's queue; lanes of one queue share it, in the entry of the first of them. */
-typedef struct Room
-{
-	int			first;
-	int			left;
-} Room;
-
-static Room *
-find_room(Look *look)
-{
-	TqServed   *served = look->served;
-	Room	   *rooms = palloc(Max(1, served->count) * sizeof(Room));
-
-	for (int i = 0; i < served->count; i++)
-	{
-		rooms[i].first = i;
-		for (int j = 0; served->max_running[i] > 0 && j < i; j++)
-		{
-			if (strcmp(served->queues[i], served->queues[j]) == 0)
-			{
-				rooms[i].first = j;
-				break;
-			}
-		}
-		if (rooms[i].first == i)
-			rooms[i].left = tq_claim_queue_room(served->queues[i], served->max_running[i]);
-	}
-	return rooms;
-}
-
-/* The lanes whose queue has room. */
-static int
-open_lanes(Look *look, const Room *rooms, int64 *lanes, int *index)
-{
-	int			n = 0;
-
-	for (int i = 0; i < look->served->count; i++)
-	{
-		if (rooms[rooms[i].first].left <= 0)
-			continue;
-		lanes[n] = look->served->lanes[i];
-		index[n++] = i;
-	}
-	return n;
-}
-
 /*
  * Take up to max ids.  Those that are claimed are dropped: whoever holds the
  * claim puts the id back if the task becomes ready again.
@@ -136,10 +93,10 @@ static int
 take_ids(Look *look, Taken *taken, int max)
 {
 	TqServed   *served = look->served;
-	Room	   *rooms = find_room(look);
+	TqRoom	   *rooms = tq_room_find(served);
 	int64	   *lanes = palloc(Max(1, served->count) * sizeof(int64));
 	int		   *index = palloc(Max(1, served->count) * sizeof(int));
-	int			nlanes = open_lanes(look, rooms, lanes, index);
+	int			nlanes = tq_room_lanes(served, rooms, lanes, index);
 	int			tries = 0;
 	int			refills = 0;
 	int			n = 0;
@@ -155,8 +112,9 @@ take_ids(Look *look, Taken *taken, int max)
 		switch (tq_ready_pop(MyDatabaseId, lanes, nlanes, -1, &next->key, &at, &look->more))
 		{
 			case TQ_POP_REFILL:
-				/* More lanes than memory has room for push each other out. */
-				if (++refills > 2 * nlanes)
+				/* Lanes that others are asked for may push ours out. */
+				look->crowded = ++refills > 2 * nlanes;
+				if (look->crowded)
 					return n;
 				refill(lanes[at]);
 				continue;
@@ -178,7 +136,7 @@ take_ids(Look *look, Taken *taken, int max)
 		next->busy = false;
 		n++;
 		if (next->max_running > 0 && --rooms[rooms[index[at]].first].left <= 0)
-			nlanes = open_lanes(look, rooms, lanes, index);
+			nlanes = tq_room_lanes(served, rooms, lanes, index);
 	}
 	return n;
 }
@@ -278,27 +236,36 @@ max_running_of(const TqServed *served, int64 lane)
 	return 0;
 }
 
-/* What was looked at is left alone from then on, handed out or not, or it would be found again and again. */
+/*
+ * Of what the transaction has made ready itself, or of everything.  What was
+ * looked at is left alone from then on, handed out or not, or it would be found
+ * again and again.
+ */
 static void
-look_at_own(Look *look)
+look_at_rows(Look *look, bool own)
 {
 	TqServed   *served = look->served;
 	int			max = look->request->max_tasks;
 	TqTask	  **tasks = palloc(max * sizeof(TqTask *));
 	int64	   *seen = palloc(sizeof(int64));
 	TqTaskFilter filter = {
-		.include_scheduled = true,
+		.include_scheduled = own,
 		.due_by = tq_clock_now(),
-		.this_transaction = true
+		.this_transaction = own,
+		.unclaimed = true
 	};
+	int64	   *lanes = palloc(Max(1, served->count) * sizeof(int64));
+	int		   *index = palloc(Max(1, served->count) * sizeof(int));
 	int			wanted;
 	int			found;
 
 	do
 	{
+		int			nlanes = tq_room_lanes(served, tq_room_find(served), lanes, index);
+
 		wanted = max - look->nhandouts;
 		filter.excluded = seen;
-		found = tq_task_lock_next(served->lanes, served->count, &filter, wanted, tasks);
+		found = tq_task_lock_next(lanes, nlanes, &filter, wanted, tasks);
 		seen = repalloc(seen, (filter.nexcluded + found + 1) * sizeof(int64));
 		for (int i = 0; i < found; i++)
 		{
@@ -306,6 +273,7 @@ look_at_own(Look *look)
 			hand_out(look, tasks[i], max_running_of(served, tasks[i]->lane));
 		}
 	} while (found == wanted && look->nhandouts < max);
+	look->more = found == wanted;
 }
 
 static void
@@ -316,7 +284,8 @@ look_in_memory(Look *look)
 	Taken	   *taken = palloc(max * sizeof(Taken));
 	int			ntaken = 0;
 
-	while (look->nhandouts < max)
+	look->crowded = !tq_ready_has_room(look->served->count);
+	while (look->nhandouts < max && !look->crowded)
 	{
 		int			n;
 
@@ -332,8 +301,10 @@ look_in_memory(Look *look)
 	}
 	put_busy_back(look, taken, ntaken);
 	tq_held_drop_since(held_before);
+	if (look->nhandouts < max && look->crowded)
+		look_at_rows(look, false);
 	if (look->nhandouts < max && tq_xact_made_ready())
-		look_at_own(look);
+		look_at_rows(look, true);
 	if (look->nhandouts > 0)
 		take_back_paused(look);
 }

@@ -76,7 +76,7 @@ end_task(TqTask *task, const TqAttempt *attempt, TqEnd *end)
 	tq_task_delete(task);
 	if (task->has_dag && !tq_dag_step_ended(task, end))
 	{
-		tq_cancel_forget(task->task_id);
+		(void) tq_history_forget(task->task_id);
 		tq_xact_note_ended(task->task_id);
 		return false;
 	}
@@ -226,7 +226,7 @@ char
 tq_finish_orphan(TqTask *task)
 {
 	tq_task_delete(task);
-	tq_cancel_forget(task->task_id);
+	(void) tq_history_forget(task->task_id);
 	tq_xact_note_ended(task->task_id);
 	return TQ_TASK_CANCELED;
 }

@@ -45,8 +45,9 @@ list_contains(const char *list, const char *name)
 	return false;
 }
 
-bool
-tq_serve_claims_target(const char *worker, const char *target)
+/* Does an in-database worker of that name serve the target? */
+static bool
+claims_target(const char *worker, const char *target)
 {
 	size_t		prefix = strlen(WORKER_TARGET);
 
@@ -104,7 +105,7 @@ tq_serve_lanes(const char *worker, const char *queue, bool manual)
 
 		if (queue != NULL && strcmp(lanes[i].queue, queue) != 0)
 			continue;
-		if (lanes[i].target != NULL && !tq_serve_claims_target(worker, lanes[i].target))
+		if (lanes[i].target != NULL && !claims_target(worker, lanes[i].target))
 			continue;
 		if (!serves_kind(&lanes[i], manual))
 			continue;

@@ -128,6 +128,31 @@ tq_lane_heads_evict_all(void (*empty) (TqLaneHead *lane))
 	(void) evict(false, empty);
 }
 
+/*
+ * Room is made in two steps, the second of which leaves nobody else's lane; who
+ * serves so many that they would push each other out has to do without it.
+ * What was made before may go with the others, so it is looked at twice.
+ */
+void
+tq_lane_heads_make_all(Oid database, const int64 *lanes, int nlanes, void (*empty) (TqLaneHead *lane))
+{
+	int			evictions = 0;
+
+	for (int i = 0; i < 2 * nlanes; i++)
+	{
+		if (tq_lane_head_make(database, lanes[i % nlanes]) != NULL)
+			continue;
+		if (evictions == 0)
+			(void) tq_lane_heads_evict_empty(empty);
+		else if (evictions == 1 && nlanes <= tq_lane_heads_max() / 2)
+			tq_lane_heads_evict_all(empty);
+		else
+			return;
+		evictions++;
+		(void) tq_lane_head_make(database, lanes[i % nlanes]);
+	}
+}
+
 TqLaneHead *
 tq_lane_head_fullest(const TqLaneHead *except)
 {

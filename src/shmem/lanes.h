@@ -59,6 +59,9 @@ extern int	tq_lane_heads_max(void);
 extern bool tq_lane_heads_evict_empty(void (*empty) (TqLaneHead *lane));
 extern void tq_lane_heads_evict_all(void (*empty) (TqLaneHead *lane));
 
+/* Make all of some lanes known, as far as there is room. */
+extern void tq_lane_heads_make_all(Oid database, const int64 *lanes, int nlanes, void (*empty) (TqLaneHead *lane));
+
 /* The one with the most entries that nobody refills; NULL: all are empty. */
 extern TqLaneHead *tq_lane_head_fullest(const TqLaneHead *except);
 

@@ -17,6 +17,7 @@
 
 #include "lib/pairingheap.h"
 #include "miscadmin.h"
+#include "storage/shmem.h"
 
 #include "base/guc.h"
 #include "shmem/lanes.h"
@@ -26,7 +27,7 @@
 /* Rows read by one refill, unless room is short. */
 #define REFILL_ROWS		4096
 
-/* What a lane can always have. */
+/* What a lane can always have, unless there are too many. */
 #define MIN_ROWS		64
 
 typedef struct ReadyIndex
@@ -127,24 +128,17 @@ find_or_make(Oid database, int64 id)
 	return lane;
 }
 
+/* There are never more lanes than entries. */
+static int
+min_rows(void)
+{
+	return Min(MIN_ROWS, tq_ready_capacity / Max(1, tq_lane_heads_count()));
+}
+
 static int
 fair_share(void)
 {
-	return Max(MIN_ROWS, tq_ready_capacity / (16 * Max(1, tq_lane_heads_count())));
-}
-
-/*
- * Entries for a lane that is read, at the cost of the fullest others: nobody
- * may want those, while this one is asked for.
- */
-static void
-make_room(const TqLaneHead *lane)
-{
-	TqLaneHead *fullest;
-
-	while (ready->nfree < MIN_ROWS &&
-		   (fullest = tq_lane_head_fullest(lane)) != NULL)
-		reset(fullest);
+	return Max(min_rows(), tq_ready_capacity / (16 * Max(1, tq_lane_heads_count())));
 }
 
 /* A lane may borrow from the pool as long as the others keep a small share each. */
@@ -170,6 +164,44 @@ lower_mark(TqLaneHead *lane, const TqReadyKey *key)
 		lane->lowered = *key;
 		lane->lowered_valid = true;
 	}
+}
+
+/* Leave all but the first entries to the table. */
+static void
+shed(TqLaneHead *lane, int keep)
+{
+	pairingheap_node *kept = NULL;
+	pairingheap_node *node;
+
+	for (int i = 0; i < keep; i++)
+	{
+		node = pairingheap_remove_first(&lane->heap);
+		node->next_sibling = kept;
+		kept = node;
+	}
+	lower_mark(lane, &((TqReadyEntry *) lane->heap.ph_root)->key);
+	release_entries(lane);
+	while ((node = kept) != NULL)
+	{
+		kept = node->next_sibling;
+		pairingheap_add(&lane->heap, node);
+		lane->count++;
+	}
+}
+
+/*
+ * Entries for a lane that is read, at the cost of the fullest others: nobody
+ * may want those, while this one is asked for.  They keep their heads, or lanes
+ * that are served together would have each other read again for ever.
+ */
+static void
+make_room(const TqLaneHead *lane)
+{
+	TqLaneHead *fullest;
+
+	while (ready->nfree < min_rows() &&
+		   (fullest = tq_lane_head_fullest(lane)) != NULL && fullest->count > 1)
+		shed(fullest, fullest->count / 2);
 }
 
 static void
@@ -271,32 +303,6 @@ goes_before(const TqReadyKey *a, const TqReadyKey *b, bool turns)
 }
 
 /*
- * Make all of some lanes known.  Room for them is made in two steps, the second
- * of which leaves nobody else's lane; who serves so many that they would push
- * each other out has to do without it.  What was made before may go with the
- * others, so it is looked at twice.
- */
-static void
-make_known(Oid database, const int64 *lanes, int nlanes)
-{
-	int			evictions = 0;
-
-	for (int i = 0; i < 2 * nlanes; i++)
-	{
-		if (tq_lane_head_make(database, lanes[i % nlanes]) != NULL)
-			continue;
-		if (evictions == 0)
-			(void) tq_lane_heads_evict_empty(release_entries);
-		else if (evictions == 1 && nlanes <= tq_lane_heads_max() / 2)
-			tq_lane_heads_evict_all(release_entries);
-		else
-			return;
-		evictions++;
-		(void) tq_lane_head_make(database, lanes[i % nlanes]);
-	}
-}
-
-/*
  * No lane may be made or forgotten while heads are compared.  One that there
  * was no room for waits until the others have nothing left.
  */
@@ -312,7 +318,7 @@ tq_ready_pop(Oid database, const int64 *lanes, int nlanes, int turn, TqReadyKey 
 	TqPopResult result = TQ_POP_EMPTY;
 
 	lock(LW_EXCLUSIVE);
-	make_known(database, lanes, nlanes);
+	tq_lane_heads_make_all(database, lanes, nlanes, release_entries);
 	for (int i = 0; i < nlanes; i++)
 	{
 		int			at = turn >= 0 ? (turn + i) % nlanes : i;
@@ -422,6 +428,12 @@ tq_ready_refill_cancel(void)
 	}
 	refilling = false;
 	unlock();
+}
+
+bool
+tq_ready_has_room(int nlanes)
+{
+	return nlanes <= tq_lane_heads_max();
 }
 
 bool

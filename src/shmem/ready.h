@@ -77,6 +77,9 @@ extern void tq_ready_refill_end(Oid database, int64 lane, const TqReadyKey *keys
 								bool exhausted);
 extern void tq_ready_refill_cancel(void);	/* any refill of this backend */
 
+/* Whether so many lanes can be asked for at a time. */
+extern bool tq_ready_has_room(int nlanes);
+
 /* Whether some lanes may hold something; true also for lanes that were not read yet. */
 extern bool tq_ready_has_work(Oid database, const int64 *lanes, int nlanes);
 

@@ -147,20 +147,6 @@ typedef struct TqStepEnd
 	char	   *error_message;
 } TqStepEnd;
 
-/* A step as others refer to it. */
-typedef struct TqStepInfo
-{
-	int32		step_no;
-	char	   *step_id;
-	char		state;
-	char	   *handler;
-	char		placement;
-	int16		slice;
-	char	   *worker;			/* these may be NULL */
-	char	   *target;
-	Jsonb	   *result;
-} TqStepInfo;
-
 /* Arrays for parameters. */
 extern Datum tq_int4_array(int n, const int32 *elements);
 extern Datum tq_char_array(int n, const char *elements);
@@ -178,7 +164,6 @@ extern bool tq_dag_insert(TqDag *dag, TimestampTz created_at, int32 open);	/* fa
 extern void tq_dag_set_state(TqDag *dag, char state, TimestampTz now, const char *reason);
 extern void tq_dag_mark_dynamic(TqDag *dag);
 extern bool tq_dag_delete_rows(int64 dag_key, bool only_ended);
-extern bool tq_dag_names_of(int64 dag_key, int32 step_no, char **dag_id, char **step_id);
 extern int	tq_dag_list_removable(TimestampTz now, TimestampTz ended_before, Datum labels,
 								  int max, int64 **dag_keys);
 
@@ -200,7 +185,6 @@ extern void tq_dag_convert_to_slices(TqDag *dag);
 extern bool tq_step_end(int64 dag_key, int32 step_no, const TqStepEnd *end,
 						TqDag *dag, TqStepMark *mark);
 extern bool tq_step_end_any(int64 dag_key, int32 step_no, const TqStepEnd *end, TqStepMark *mark);
-extern bool tq_step_exists(int64 dag_key, int32 step_no);
 
 typedef enum TqCountdown
 {
@@ -229,21 +213,15 @@ extern bool tq_step_skip(int64 dag_key, int32 step_no, TimestampTz now, TqStepMa
 /* Take what is carried out of the rows of the countdown of a skipped step. */
 extern void tq_step_kill_split(int64 dag_key, int32 step_no, int32 *carry, int32 *carry_bad);
 
-extern int32 tq_step_child(int64 dag_key, int32 step_no, char *kind);
 extern int	tq_step_children(int64 dag_key, int32 step_no, TqChild **children);
 extern void tq_step_set_target(int64 dag_key, int32 step_no, const char *target);
 extern bool tq_step_is_any(int64 dag_key, char state);
-extern TimestampTz tq_step_first_start(int64 dag_key, int32 step_no, int64 task_id);
 
 /* Steps: sets (store/dag_sets.c). */
 extern void tq_step_insert(int64 dag_key, const TqNewStep *step, TimestampTz now);
 extern bool tq_step_insert_added(int64 dag_key, TqNewStep *step, TimestampTz now);
 extern void tq_edge_insert(int64 dag_key, int n, const int32 *parents, const int32 *children, const char *kinds);
 extern void tq_countdown_insert(int64 dag_key, int32 step_no, const int32 *unmet_by_row, int16 home);
-extern int	tq_step_infos(int64 dag_key, int n, const int32 *step_nos, TqStepInfo **infos);
-extern int	tq_step_infos_by_id(int64 dag_key, Datum step_ids, TqStepInfo **infos);
-extern TqStepInfo *tq_step_info_by_id(int64 dag_key, const char *step_id);
-extern bool tq_step_definition(int64 dag_key, const char *step_id, Datum *definition);
 extern int	tq_step_list_startable(int64 dag_key, int32 **step_nos);
 extern void tq_step_cancel_pending(int64 dag_key, TimestampTz now, const char *reason);
 extern int	tq_dag_list_tasks(int64 dag_key, int64 **task_ids);
@@ -264,8 +242,10 @@ typedef struct TqUncountedStep
 
 extern int	tq_step_list_uncounted(int64 dag_key, char state, int32 first, TqUncountedStep **steps);
 extern void tq_step_set_count(int64 dag_key, const TqUncountedStep *step, int32 unmet);
-extern void tq_step_put_back(int64 dag_key, int32 step_no);
 extern void tq_dag_recount(TqDag *dag);
+
+/* Putting a failed step back (store/dag_back.c). */
+extern void tq_step_put_back(int64 dag_key, int32 step_no);
 
 /* Signals and breakpoints (store/dag_signal.c). */
 extern void tq_signal_wait(int64 dag_key, int32 step_no, Datum names);
@@ -275,14 +255,21 @@ extern Jsonb *tq_signal_payload(int64 dag_key, const char *name);
 extern int	tq_breakpoint_list(int64 dag_key, const char *label, bool after, int32 **step_nos);
 extern void tq_breakpoint_release(int64 dag_key, bool after, int n, const int32 *step_nos);
 
-/* As they are now, whatever the isolation level (store/dag_look.c). */
-typedef struct TqDagLook
+/* Single steps (store/dag_info.c). */
+
+/* A step as others refer to it. */
+typedef struct TqStepInfo
 {
+	int32		step_no;
+	char	   *step_id;
 	char		state;
-	TransactionId xmin;
-	TimestampTz finished_at;
-	Oid			submitter;
-} TqDagLook;
+	char	   *handler;
+	char		placement;
+	int16		slice;
+	char	   *worker;			/* these may be NULL */
+	char	   *target;
+	Jsonb	   *result;
+} TqStepInfo;
 
 typedef struct TqStepLook
 {
@@ -295,8 +282,25 @@ typedef struct TqStepLook
 	char	   *error_message;	/* of a canceled step: the reason */
 } TqStepLook;
 
-extern bool tq_dag_look(int64 dag_key, TqDagLook *dag);
+extern int	tq_step_infos(int64 dag_key, int n, const int32 *step_nos, TqStepInfo **infos);
+extern bool tq_step_info_by_id(int64 dag_key, const char *step_id, TqStepInfo *info);
+extern bool tq_step_definition(int64 dag_key, const char *step_id, Datum *definition);
+extern bool tq_step_exists(int64 dag_key, int32 step_no);
+extern int32 tq_step_child(int64 dag_key, int32 step_no, char *kind);
+extern bool tq_dag_names_of(int64 dag_key, int32 step_no, char **dag_id, char **step_id);
 extern bool tq_step_look(int64 dag_key, const char *step_id, TqStepLook *step);
+extern TimestampTz tq_step_first_start(int64 dag_key, int32 step_no, int64 task_id);
+
+/* As they are now, whatever the isolation level (store/dag_look.c). */
+typedef struct TqDagLook
+{
+	char		state;
+	TransactionId xmin;
+	TimestampTz finished_at;
+	Oid			submitter;
+} TqDagLook;
+
+extern bool tq_dag_look(int64 dag_key, TqDagLook *dag);
 extern bool tq_dag_needs_workers(int64 dag_key, int32 step_no);
 
 /* Which DAGs list_dags() shows. */

@@ -69,33 +69,6 @@ tq_dag_look(int64 dag_key, TqDagLook *dag)
 	return found;
 }
 
-bool
-tq_step_look(int64 dag_key, const char *step_id, TqStepLook *step)
-{
-	static TqPlan plan =
-		TQ_PLAN("SELECT s.state, s.xmin, s.finished_at, s.step_no, s.result, s.error_kind, s.error_message"
-				" FROM task_queue.dag_step AS s WHERE s.dag_key = $1 AND s.step_id = $2", INT8OID, TEXTOID);
-	Datum		values[] = {Int64GetDatum(dag_key), CStringGetTextDatum(step_id)};
-	TqSpi		spi;
-	bool		found;
-	bool		isnull;
-
-	tq_spi_begin(&spi);
-	found = tq_dag_query(&plan, values) == 1;
-	if (found)
-	{
-		step->state = tq_row_char(0, 0);
-		step->xmin = row_xid(1);
-		step->finished_at = tq_row_int64(0, 2);
-		step->step_no = tq_row_int32(0, 3);
-		step->result = (Jsonb *) DatumGetPointer(tq_row_copy(0, 4, spi.caller, &isnull));
-		step->error_kind = tq_row_text(0, 5, spi.caller);
-		step->error_message = tq_row_text(0, 6, spi.caller);
-	}
-	tq_spi_end(&spi);
-	return found;
-}
-
 /*
  * Does a DAG (step_no 0), or a step with all that it depends on, need a
  * worker of the database to go on?

@@ -1,12 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * dag_rel.c
- *	  Direct access to rows of DAGs by their primary keys.
+ *	  Direct access to rows of DAGs by their keys.
  *
  * A step's end reads one row and changes two or three.  Through plans each of
  * them cost three times as much as the row operation itself, most of it for
- * starting and stopping the executor; this file has only what the end of a
- * step needs.  Rows are read with a snapshot taken now, so a caller at
+ * starting and stopping the executor.  And both indexes of dag_step begin with
+ * the DAG's key: as long as the planner takes DAGs for small, it finds either
+ * as good as the other, and may read all steps of a large one to find a single
+ * step.  So whoever wants single steps comes here.  Rows are read with a snapshot taken now, so a caller at
  * REPEATABLE READ acts on the DAG as it is, as the DAG's lock demands.
  *
  * No trigger, constraint or index on an expression exists on these tables,
@@ -45,6 +47,7 @@ static const struct
 {
 	[TQ_TABLE_DAG] = {"dag", "dag_pkey", TQ_DAG_NCOLS, 1, {F_INT8EQ}},
 	[TQ_TABLE_STEP] = {"dag_step", "dag_step_pkey", TQ_STEP_NCOLS, 2, {F_INT8EQ, F_INT4EQ}},
+	[TQ_TABLE_STEP_BY_ID] = {"dag_step", "dag_step_id", TQ_STEP_NCOLS, 2, {F_INT8EQ, F_TEXTEQ}},
 	[TQ_TABLE_COUNTER] = {"dag_counter", "dag_counter_pkey", TQ_COUNTER_NCOLS, 3, {F_INT8EQ, F_INT4EQ, F_INT2EQ}},
 };
 
@@ -73,7 +76,10 @@ find_row(Relation rel, TqDagTable table, const Datum *key, Snapshot snapshot, Tq
 	bool		found;
 
 	for (int i = 0; i < nkeys; i++)
+	{
 		ScanKeyInit(&keys[i], i + 1, BTEqualStrategyNumber, tables[table].equal[i], key[i]);
+		keys[i].sk_collation = index->rd_indcollation[i];
+	}
 	scan = TQ_INDEX_BEGINSCAN(rel, index, snapshot, nkeys);
 	index_rescan(scan, keys, nkeys, NULL, 0);
 	found = index_getnext_slot(scan, ForwardScanDirection, slot);
@@ -104,6 +110,15 @@ tq_row_read(TqDagTable table, const Datum *key, TqRow *row)
 	PopActiveSnapshot();
 	table_close(rel, NoLock);
 	return found;
+}
+
+void
+tq_row_free(TqRow *row)
+{
+	heap_freetuple(row->tuple);
+	pfree(row->values);
+	pfree(row->nulls);
+	pfree(row->changed);
 }
 
 static void

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * dag_rel.h
- *	  Direct access to rows of DAGs by their primary keys.
+ *	  Direct access to rows of DAGs by their keys.
  *
  *-------------------------------------------------------------------------
  */
@@ -110,6 +110,7 @@ typedef enum TqDagTable
 {
 	TQ_TABLE_DAG,				/* key: dag_key */
 	TQ_TABLE_STEP,				/* key: dag_key, step_no */
+	TQ_TABLE_STEP_BY_ID,		/* key: dag_key, step_id */
 	TQ_TABLE_COUNTER			/* key: dag_key, step_no, slice */
 } TqDagTable;
 
@@ -132,6 +133,9 @@ extern bool tq_row_read(TqDagTable table, const Datum *key, TqRow *row);
  */
 typedef bool (*TqRowChange) (TqRow *row, void *arg);
 extern bool tq_row_change(TqDagTable table, const Datum *key, TqRowChange change, void *arg, TqRow *row);
+
+/* For loops: what was read from the row goes too, unless it was copied. */
+extern void tq_row_free(TqRow *row);
 
 extern void tq_row_set(TqRow *row, int column, Datum value);
 extern bool tq_row_is_changed(const TqRow *row, int ncolumns);

@@ -316,27 +316,6 @@ tq_dag_delete_rows(int64 dag_key, bool only_ended)
 	return found;
 }
 
-bool
-tq_dag_names_of(int64 dag_key, int32 step_no, char **dag_id, char **step_id)
-{
-	static TqPlan plan =
-		TQ_PLAN("SELECT d.dag_id, s.step_id FROM task_queue.dag AS d, task_queue.dag_step AS s"
-				" WHERE d.dag_key = $1 AND s.dag_key = $1 AND s.step_no = $2", INT8OID, INT4OID);
-	Datum		values[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no)};
-	TqSpi		spi;
-	bool		found;
-
-	tq_spi_begin(&spi);
-	found = tq_dag_run(&plan, values, NULL) == 1;
-	if (found)
-	{
-		*dag_id = tq_row_text(0, 0, spi.caller);
-		*step_id = tq_row_text(0, 1, spi.caller);
-	}
-	tq_spi_end(&spi);
-	return found;
-}
-
 /*
  * Ended DAGs that can go: with ended_before = 0 those whose keeping time is
  * over and that nobody has locked, else those that ended before then and have

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * dag_sets.c
- *	  Inserting steps, and looking at several of them at once.
+ *	  Inserting steps, and finding those of a DAG.
  *
  *-------------------------------------------------------------------------
  */
@@ -159,102 +159,6 @@ tq_countdown_insert(int64 dag_key, int32 step_no, const int32 *unmet_by_row, int
 	values[3] = Int16GetDatum(home);
 	(void) tq_dag_run(&plan, values, NULL);
 	tq_spi_end(&spi);
-}
-
-static void
-read_info(uint64 row, MemoryContext context, TqStepInfo *info)
-{
-	bool		isnull;
-
-	info->step_no = tq_row_int32(row, 0);
-	info->step_id = tq_row_text(row, 1, context);
-	info->state = tq_row_char(row, 2);
-	info->handler = tq_row_text(row, 3, context);
-	info->placement = tq_row_char(row, 4);
-	info->worker = tq_row_text(row, 5, context);
-	info->target = tq_row_text(row, 6, context);
-	info->slice = DatumGetInt16(tq_row_datum(row, 7, &isnull));
-	info->result = (Jsonb *) DatumGetPointer(tq_row_copy(row, 8, context, &isnull));
-}
-
-#define INFO_COLUMNS \
-	"s.step_no, s.step_id, s.state, s.handler, s.placement, s.worker, s.target, s.slice, s.result"
-
-/* Steps by number, in the order of their numbers. */
-int
-tq_step_infos(int64 dag_key, int n, const int32 *step_nos, TqStepInfo **infos)
-{
-	static TqPlan plan =
-		TQ_PLAN("SELECT " INFO_COLUMNS " FROM (SELECT DISTINCT u.step_no FROM pg_catalog.unnest($2) AS u (step_no)) AS u"
-				" JOIN task_queue.dag_step AS s ON s.dag_key = $1 AND s.step_no = u.step_no ORDER BY s.step_no",
-				INT8OID, INT4ARRAYOID);
-	Datum		values[2];
-	TqSpi		spi;
-	int			found;
-
-	tq_spi_begin(&spi);
-	values[0] = Int64GetDatum(dag_key);
-	values[1] = tq_int4_array(n, step_nos);
-	found = (int) tq_dag_query(&plan, values);
-	*infos = MemoryContextAlloc(spi.caller, (found + 1) * sizeof(TqStepInfo));
-	for (int i = 0; i < found; i++)
-		read_info(i, spi.caller, &(*infos)[i]);
-	tq_spi_end(&spi);
-	return found;
-}
-
-/* Steps by id, in the order of their ids. */
-int
-tq_step_infos_by_id(int64 dag_key, Datum step_ids, TqStepInfo **infos)
-{
-	static TqPlan plan =
-		TQ_PLAN("SELECT " INFO_COLUMNS " FROM pg_catalog.unnest($2) AS u (step_id)"
-				" JOIN task_queue.dag_step AS s ON s.dag_key = $1 AND s.step_id = u.step_id ORDER BY s.step_id COLLATE \"C\"",
-				INT8OID, TEXTARRAYOID);
-	Datum		values[] = {Int64GetDatum(dag_key), step_ids};
-	TqSpi		spi;
-	int			found;
-
-	tq_spi_begin(&spi);
-	found = (int) tq_dag_query(&plan, values);
-	*infos = MemoryContextAlloc(spi.caller, (found + 1) * sizeof(TqStepInfo));
-	for (int i = 0; i < found; i++)
-		read_info(i, spi.caller, &(*infos)[i]);
-	tq_spi_end(&spi);
-	return found;
-}
-
-/* NULL: the DAG has no such step. */
-TqStepInfo *
-tq_step_info_by_id(int64 dag_key, const char *step_id)
-{
-	Datum		id = CStringGetTextDatum(step_id);
-	TqStepInfo *info;
-
-	if (tq_step_infos_by_id(dag_key, PointerGetDatum(construct_array(&id, 1, TEXTOID, -1, false, TYPALIGN_INT)),
-							&info) == 0)
-		return NULL;
-	return info;
-}
-
-/* The digest of a step's definition; false: there is no such step. */
-bool
-tq_step_definition(int64 dag_key, const char *step_id, Datum *definition)
-{
-	static TqPlan plan =
-		TQ_PLAN("SELECT s.definition FROM task_queue.dag_step AS s"
-				" WHERE s.dag_key = $1 AND s.step_id = $2", INT8OID, TEXTOID);
-	Datum		values[] = {Int64GetDatum(dag_key), CStringGetTextDatum(step_id)};
-	TqSpi		spi;
-	bool		found;
-	bool		isnull;
-
-	tq_spi_begin(&spi);
-	found = tq_dag_run(&plan, values, NULL) == 1;
-	if (found)
-		*definition = tq_row_copy(0, 0, spi.caller, &isnull);
-	tq_spi_end(&spi);
-	return found;
 }
 
 static int

@@ -50,6 +50,7 @@ tq_signal_deliver(int64 dag_key, const char *name, Jsonb *payload, TimestampTz n
 	return first;
 }
 
+/* The step numbers that a query has found. */
 static int
 copy_numbers(int n, MemoryContext context, int32 **step_nos)
 {
@@ -57,6 +58,33 @@ copy_numbers(int n, MemoryContext context, int32 **step_nos)
 	for (int i = 0; i < n; i++)
 		(*step_nos)[i] = tq_row_int32(i, 0);
 	return n;
+}
+
+static int
+list_waiting(int64 dag_key, const char *name, int32 **step_nos)
+{
+	static TqPlan plan =
+		TQ_PLAN("SELECT g.step_no FROM task_queue.dag_signal AS g"
+				" WHERE g.dag_key = $1 AND g.name = $2 AND g.step_no > 0 ORDER BY g.step_no", INT8OID, TEXTOID);
+	Datum		values[] = {Int64GetDatum(dag_key), CStringGetTextDatum(name)};
+	TqSpi		spi;
+	int			n;
+
+	tq_spi_begin(&spi);
+	n = copy_numbers((int) tq_dag_query(&plan, values), spi.caller, step_nos);
+	tq_spi_end(&spi);
+	return n;
+}
+
+static bool
+count_signal(TqRow *row, void *startable)
+{
+	int32		unmet = DatumGetInt32(row->values[TQ_STEP_COL_UNMET_SIGNALS]) - 1;
+
+	tq_row_set(row, TQ_STEP_COL_UNMET_SIGNALS, Int32GetDatum(unmet));
+	*(bool *) startable = unmet == 0 && DatumGetInt32(row->values[TQ_STEP_COL_UNMET]) == 0 &&
+		DatumGetChar(row->values[TQ_STEP_COL_STATE]) == TQ_STEP_PENDING;
+	return true;
 }
 
 /*
@@ -67,21 +95,21 @@ copy_numbers(int n, MemoryContext context, int32 **step_nos)
 int
 tq_signal_release(int64 dag_key, const char *name, int32 **step_nos)
 {
-	static TqPlan plan =
-		TQ_PLAN("WITH counted AS ("
-				"  UPDATE task_queue.dag_step AS s SET unmet_signals = s.unmet_signals - 1"
-				"  FROM task_queue.dag_signal AS g"
-				"  WHERE g.dag_key = $1 AND g.name = $2 AND g.step_no > 0"
-				"   AND s.dag_key = $1 AND s.step_no = g.step_no"
-				"  RETURNING s.step_no, s.state = 'p' AND s.unmet = 0 AND s.unmet_signals = 0 AS startable)"
-				" SELECT c.step_no FROM counted AS c WHERE c.startable ORDER BY c.step_no", INT8OID, TEXTOID);
-	Datum		values[] = {Int64GetDatum(dag_key), CStringGetTextDatum(name)};
-	TqSpi		spi;
-	int			n;
+	int			waiting = list_waiting(dag_key, name, step_nos);
+	int			n = 0;
 
-	tq_spi_begin(&spi);
-	n = copy_numbers((int) tq_dag_run(&plan, values, NULL), spi.caller, step_nos);
-	tq_spi_end(&spi);
+	for (int i = 0; i < waiting; i++)
+	{
+		Datum		key[] = {Int64GetDatum(dag_key), Int32GetDatum((*step_nos)[i])};
+		bool		startable;
+		TqRow		row;
+
+		if (!tq_row_change(TQ_TABLE_STEP, key, count_signal, &startable, &row))
+			continue;
+		if (startable)
+			(*step_nos)[n++] = (*step_nos)[i];
+		tq_row_free(&row);
+	}
 	return n;
 }
 
@@ -135,23 +163,24 @@ tq_breakpoint_list(int64 dag_key, const char *label, bool after, int32 **step_no
 	return n;
 }
 
+static bool
+release_stop(TqRow *row, void *column)
+{
+	tq_row_set(row, *(const TqStepColumn *) column, CharGetDatum(TQ_STOP_RELEASED));
+	return true;
+}
+
 void
 tq_breakpoint_release(int64 dag_key, bool after, int n, const int32 *step_nos)
 {
-	static TqPlan before_plan =
-		TQ_PLAN("UPDATE task_queue.dag_step SET stop_before = 'r' WHERE dag_key = $1 AND step_no = ANY ($2)",
-				INT8OID, INT4ARRAYOID);
-	static TqPlan after_plan =
-		TQ_PLAN("UPDATE task_queue.dag_step SET stop_after = 'r' WHERE dag_key = $1 AND step_no = ANY ($2)",
-				INT8OID, INT4ARRAYOID);
-	Datum		values[2];
-	TqSpi		spi;
+	TqStepColumn column = after ? TQ_STEP_COL_STOP_AFTER : TQ_STEP_COL_STOP_BEFORE;
 
-	if (n == 0)
-		return;
-	tq_spi_begin(&spi);
-	values[0] = Int64GetDatum(dag_key);
-	values[1] = tq_int4_array(n, step_nos);
-	(void) tq_dag_run(after ? &after_plan : &before_plan, values, NULL);
-	tq_spi_end(&spi);
+	for (int i = 0; i < n; i++)
+	{
+		Datum		key[] = {Int64GetDatum(dag_key), Int32GetDatum(step_nos[i])};
+		TqRow		row;
+
+		if (tq_row_change(TQ_TABLE_STEP, key, release_stop, &column, &row))
+			tq_row_free(&row);
+	}
 }

@@ -303,7 +303,7 @@ tq_step_kill_split(int64 dag_key, int32 step_no, int32 *carry, int32 *carry_bad)
 {
 	static TqPlan plan =
 		TQ_PLAN("UPDATE task_queue.dag_counter SET dead = true"
-				" WHERE dag_key = $1 AND step_no = $2 AND slice = $3"
+				" WHERE dag_key = $1 AND step_no = $2 AND slice = $3 AND NOT dead"
 				" RETURNING CASE WHEN open > 0 THEN carry ELSE 0 END, CASE WHEN open > 0 THEN carry_bad ELSE 0 END",
 				INT8OID, INT4OID, INT2OID);
 	Datum		values[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no), (Datum) 0};
@@ -324,29 +324,23 @@ tq_step_kill_split(int64 dag_key, int32 step_no, int32 *carry, int32 *carry_bad)
 	tq_spi_end(&spi);
 }
 
-/* dag_step.child */
-int32
-tq_step_child(int64 dag_key, int32 step_no, char *kind)
+static bool
+set_target(TqRow *row, void *arg)
 {
-	static TqPlan plan =
-		TQ_PLAN("SELECT s.child, s.child_kind FROM task_queue.dag_step AS s"
-				" WHERE s.dag_key = $1 AND s.step_no = $2", INT8OID, INT4OID);
-	Datum		values[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no)};
-	int32		child = TQ_CHILD_NONE;
-	TqSpi		spi;
-
-	*kind = TQ_EDGE_REQUIRED;
-	tq_spi_begin(&spi);
-	if (tq_dag_run(&plan, values, NULL) == 1)
-	{
-		child = tq_row_int32(0, 0);
-		*kind = tq_row_char(0, 1);
-	}
-	tq_spi_end(&spi);
-	return child;
+	set_text(row, TQ_STEP_COL_TARGET, arg);
+	return true;
 }
 
-/* Those of dag_edge, in ascending order. */
+void
+tq_step_set_target(int64 dag_key, int32 step_no, const char *target)
+{
+	Datum		key[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no)};
+	TqRow		row;
+
+	(void) tq_row_change(TQ_TABLE_STEP, key, set_target, unconstify(char *, target), &row);
+}
+
+/* The dependents in dag_edge, in ascending order. */
 int
 tq_step_children(int64 dag_key, int32 step_no, TqChild **children)
 {
@@ -369,24 +363,6 @@ tq_step_children(int64 dag_key, int32 step_no, TqChild **children)
 	return n;
 }
 
-void
-tq_step_set_target(int64 dag_key, int32 step_no, const char *target)
-{
-	static TqPlan plan =
-		TQ_PLAN("UPDATE task_queue.dag_step SET target = $3 WHERE dag_key = $1 AND step_no = $2",
-				INT8OID, INT4OID, TEXTOID);
-	Datum		values[] = {
-		Int64GetDatum(dag_key), Int32GetDatum(step_no),
-		target ? CStringGetTextDatum(target) : (Datum) 0
-	};
-	bool		nulls[] = {false, false, target == NULL};
-	TqSpi		spi;
-
-	tq_spi_begin(&spi);
-	(void) tq_dag_run(&plan, values, nulls);
-	tq_spi_end(&spi);
-}
-
 bool
 tq_step_is_any(int64 dag_key, char state)
 {
@@ -401,39 +377,4 @@ tq_step_is_any(int64 dag_key, char state)
 	found = tq_dag_query(&plan, values) > 0;
 	tq_spi_end(&spi);
 	return found;
-}
-
-bool
-tq_step_exists(int64 dag_key, int32 step_no)
-{
-	static TqPlan plan =
-		TQ_PLAN("SELECT 1 FROM task_queue.dag_step AS s WHERE s.dag_key = $1 AND s.step_no = $2",
-				INT8OID, INT4OID);
-	Datum		values[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no)};
-	TqSpi		spi;
-	bool		found;
-
-	tq_spi_begin(&spi);
-	found = tq_dag_run(&plan, values, NULL) > 0;
-	tq_spi_end(&spi);
-	return found;
-}
-
-/* When the first attempt of a task began that failed since the step was handed over; 0: none did. */
-TimestampTz
-tq_step_first_start(int64 dag_key, int32 step_no, int64 task_id)
-{
-	static TqPlan plan =
-		TQ_PLAN("SELECT pg_catalog.min(a.started_at) FROM task_queue.attempt AS a, task_queue.dag_step AS s"
-				" WHERE a.task_id = $3 AND s.dag_key = $1 AND s.step_no = $2 AND a.started_at >= s.queued_at",
-				INT8OID, INT4OID, INT8OID);
-	Datum		values[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no), Int64GetDatum(task_id)};
-	TimestampTz started;
-	TqSpi		spi;
-
-	tq_spi_begin(&spi);
-	(void) tq_dag_run(&plan, values, NULL);
-	started = tq_row_int64(0, 0);
-	tq_spi_end(&spi);
-	return started;
 }

@@ -160,15 +160,13 @@ typedef struct TqTaskFilter
 	const int64 *excluded;		/* ids to leave alone */
 	int			nexcluded;
 	bool		this_transaction;	/* only rows written by the current transaction */
+	bool		unclaimed;		/* none that somebody runs */
 	const TqReadyKey *from;		/* only ready tasks from this key on; NULL: all */
 	Oid			caller;				/* only tasks of roles that this one may become */
 } TqTaskFilter;
 
 extern int	tq_task_lock_next(const int64 *lanes, int nlanes, const TqTaskFilter *filter,
 							  int max_tasks, TqTask **tasks);
-
-/* Copies.  The result of a query can be read so, but not changed below: lock it first. */
-extern TqTask *tq_task_from_tuple(HeapTuple tuple, TupleDesc desc);
 
 /* Changes of a locked row. */
 extern void tq_task_delete(TqTask *task);

@@ -31,6 +31,7 @@
 
 #include "base/compat.h"
 #include "base/owner.h"
+#include "shmem/claims.h"
 #include "store/task_rel.h"
 
 /* What the order is made of. */
@@ -149,6 +150,7 @@ is_wanted(Search *search, TupleTableSlot *slot)
 {
 	const TqTaskFilter *filter = search->filter;
 	char		state = DatumGetChar(column(slot, TQ_COL_STATE));
+	int64		task_id = DatumGetInt64(column(slot, TQ_COL_TASK_ID));
 
 	if (state != TQ_TASK_READY &&
 		!(state == TQ_TASK_SCHEDULED && filter->include_scheduled &&
@@ -157,8 +159,8 @@ is_wanted(Search *search, TupleTableSlot *slot)
 		return false;
 	return contains(search->lanes, search->nlanes, DatumGetInt64(column(slot, TQ_COL_LANE))) &&
 		(!filter->this_transaction || written_here(slot)) &&
-		!contains(filter->excluded, filter->nexcluded,
-				  DatumGetInt64(column(slot, TQ_COL_TASK_ID))) &&
+		!contains(filter->excluded, filter->nexcluded, task_id) &&
+		!(filter->unclaimed && tq_claim_find(task_id, NULL)) &&
 		role_is_allowed(search, DatumGetObjectId(column(slot, TQ_COL_ENQUEUER)));
 }
 

@@ -84,6 +84,17 @@ SELECT dag_test.submit('D', 'a');
 SELECT dag_test.drain(), dag_test.states('D');
 SELECT d.dag_key AS key FROM task_queue.dag AS d WHERE dag_id = 'D' \gset
 SELECT task_queue.delete_dag('D');
+-- with what had failed before, of a task that waits, and of one that its worker still has
+SELECT task_queue.submit_dag(ARRAY[task_queue.step('a', 'dag.fail', '["a"]', retry_policy => task_queue.retry_policy('1 h')),
+	task_queue.step('b', 'dag.ext', retry_policy => task_queue.retry_policy('0'), priority => -1)], id => 'D');
+SELECT dag_test.drain();
+SELECT task_queue.fail(task_id, lease_token) FROM task_queue.dequeue('dag_test');
+SELECT count(*) AS attempts, array_agg(task_id) AS ids FROM task_queue.attempts JOIN task_queue.tasks USING (task_id) WHERE dag_id = 'D' \gset
+SELECT :attempts AS attempts;
+SELECT task_id, lease_token, attempt FROM task_queue.dequeue('dag_test') \gset
+SELECT task_queue.delete_dag('D', force => true), task_queue.complete(:task_id, :lease_token);
+SELECT count(*) FROM task_queue.attempts WHERE task_id = ANY (:'ids');
+SELECT count(*) FROM task_queue.tasks WHERE task_id = ANY (:'ids');
 SELECT (SELECT count(*) FROM task_queue.history WHERE dag_key = :key) AS history, (SELECT count(*) FROM task_queue.dag_step WHERE dag_key = :key) AS steps;
 
 -- purge and keep

@@ -75,6 +75,10 @@ SELECT dag_test.drain();
 SELECT task_queue.dag_tree('team');
 SELECT task_queue.dag_mermaid('team');
 SELECT regexp_replace(regexp_replace(task_queue.dag_debug('team'), '\d\d:\d\d:\d\d(\.\d+)?', 'T', 'g'), '\d{4}-\d\d-\d\d T[-+]\d\d', 'TIME', 'g') AS dag_debug;
+-- names are any text
+SELECT task_queue.submit_dag(ARRAY[task_queue.step(E'say "hi" & <b>\n`x` #35;', 'dag.ext'), task_queue.step('end', 'dag.ext', after_any => ARRAY[E'say "hi" & <b>\n`x` #35;'])], id => 'odd');
+SELECT line FROM string_to_table(task_queue.dag_mermaid('odd'), E'\n') AS line WHERE line !~ 'classDef';
+SELECT task_queue.delete_dag('odd', true);
 \pset format aligned
 SELECT task_queue.dag_tree('unknown');
 SELECT task_queue.dag_debug('unknown');
