@@ -94,10 +94,10 @@ look_at_made_ready(Drain *drain)
 
 	if (!tq_xact_take_lowest_ready(&key))
 		return;
-	if (!drain->made_ready || tq_ready_key_is_lower(&key, &drain->lowest))
+	if (!drain->made_ready || tq_ready_compare(&key, &drain->lowest) < 0)
 		drain->lowest = key;
 	drain->made_ready = true;
-	if (drain->has_from && tq_ready_key_is_lower(&key, &drain->from))
+	if (drain->has_from && tq_ready_compare(&key, &drain->from) < 0)
 		drain->from = key;
 }
 

@@ -57,26 +57,13 @@ claims_target(const char *worker, const char *target)
 }
 
 static bool
-handler_is_external(const char *name)
-{
-	TqHandler  *handler = tq_handler_find(name, true);
-	bool		external;
-
-	if (handler == NULL)
-		return false;
-	external = handler->kind == TQ_HANDLER_EXTERNAL;
-	tq_handler_unpin(handler);
-	return external;
-}
-
-static bool
 serves_kind(const TqLane *lane, bool manual)
 {
 	if (lane->kind == TQ_LANE_DATABASE)
 		return true;
 	if (lane->kind == TQ_LANE_MANUAL)
 		return manual;
-	return !handler_is_external(lane->handler);
+	return !tq_handler_is_external(lane->handler);
 }
 
 TqServed *

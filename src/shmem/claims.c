@@ -269,7 +269,7 @@ static void
 after_removal(const Removed *removed)
 {
 	if (removed->canceled)
-		tq_database_check_cancels(MyDatabaseId);
+		tq_database_tell(MyDatabaseId, TQ_NEWS_CANCEL);
 	if (!removed->counted)
 		return;
 	tq_running_remove(MyDatabaseId, removed->queue);

@@ -385,26 +385,15 @@ tq_database_note_due(Oid oid, TimestampTz run_at)
 }
 
 void
-tq_database_note_config(Oid oid)
+tq_database_tell(Oid oid, TqDatabaseNews news)
 {
 	TqDatabase *database = lock_entry(oid);
 
 	if (database != NULL)
 	{
-		database->config_epoch++;
-		set_latch(database->scheduler_latch);
-	}
-	unlock();
-}
-
-void
-tq_database_check_cancels(Oid oid)
-{
-	TqDatabase *database = lock_entry(oid);
-
-	if (database != NULL)
-	{
-		database->check_cancels = true;
+		database->config_epoch += news == TQ_NEWS_CONFIG;
+		database->check_cancels |= news == TQ_NEWS_CANCEL;
+		database->sweep |= news == TQ_NEWS_ROWS;
 		set_latch(database->scheduler_latch);
 	}
 	unlock();
@@ -430,19 +419,6 @@ tq_database_set_no_cancels(Oid oid, uint32 epoch)
 
 	if (database != NULL && database->cancel_epoch == epoch)
 		database->no_cancels = true;
-	unlock();
-}
-
-void
-tq_database_sweep(Oid oid)
-{
-	TqDatabase *database = lock_entry(oid);
-
-	if (database != NULL)
-	{
-		database->sweep = true;
-		set_latch(database->scheduler_latch);
-	}
 	unlock();
 }
 
