@@ -188,7 +188,7 @@ tq_claim_take(const TqClaim *claim, int max_running)
 	TqClaimResult result = TQ_CLAIM_OK;
 
 	if (claims == NULL)
-		return tq_claim_lock_take(claim->task_id, tq_running_hash(claim->queue), max_running);
+		return tq_claim_lock_take(claim, tq_running_hash(claim->queue), max_running);
 	if (!claim->external)
 		reserve_mine();
 
@@ -233,7 +233,7 @@ tq_claim_find(int64 task_id, TqClaim *claim)
 	bool		found;
 
 	if (claims == NULL)
-		return false;
+		return tq_claim_lock_find(task_id, claim);
 	entry = find_locked(MyDatabaseId, task_id, LW_SHARED, &lock);
 	found = entry != NULL;
 	if (found && claim != NULL)
@@ -365,7 +365,7 @@ tq_claim_list(TqClaimFilter filter, void *arg, int *n)
 
 	*n = 0;
 	if (claims == NULL)
-		return NULL;
+		return tq_claim_lock_list(filter, arg, n);
 	size = hash_get_num_entries(claims) + 64;
 	list = palloc(size * sizeof(TqClaim));
 	for (int i = 0; i < TQ_CLAIM_PARTITIONS; i++)

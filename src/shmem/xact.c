@@ -231,8 +231,7 @@ void
 tq_xact_note_cancel(int64 task_id)
 {
 	tq_xact_forbid_prepare("canceled a running task");
-	if (tq_shmem_available())
-		add_note(&notes.cancels, task_id);
+	add_note(&notes.cancels, task_id);
 }
 
 bool
