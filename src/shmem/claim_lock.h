@@ -17,10 +17,14 @@ extern TqClaimResult tq_claim_lock_take(int64 task_id, uint64 queue_hash, int ma
 extern void tq_claim_lock_release(int64 task_id);
 
 /*
- * Held, until its transaction ends or it gives the lock back, by whoever writes
- * leases into rows of a queue with a limit, so that others count them.
+ * Held by whoever starts a task of a queue with a limit: by a session until it
+ * has its number, by whoever writes leases into rows until its transaction
+ * ends, or it gives the lock back, so that others count them.
  */
 extern void tq_claim_lock_queue(const char *queue);
 extern void tq_claim_unlock_queue(const char *queue);
+
+/* How many numbers no session has, up to enough; the queue is locked. */
+extern int	tq_claim_lock_count_free(const char *queue, int max_running, int enough);
 
 #endif
