@@ -62,7 +62,7 @@ CREATE FUNCTION _may_see(enqueuer oid) RETURNS boolean
 COMMENT ON FUNCTION _may_see(oid) IS 'Internal: may the current user see the tasks of this role in views?';
 
 CREATE FUNCTION _handler_signature(handler text, OUT function regprocedure, OUT arg_names text[], OUT arg_types regtype[]) RETURNS record
-	LANGUAGE C STABLE PARALLEL RESTRICTED STRICT AS 'MODULE_PATHNAME', 'tq_handler_signature';
+	LANGUAGE C STABLE PARALLEL UNSAFE STRICT AS 'MODULE_PATHNAME', 'tq_handler_signature';
 COMMENT ON FUNCTION _handler_signature(text) IS 'Internal: what the view handlers shows of a handler''s function.';
 
 CREATE FUNCTION health() RETURNS SETOF health_finding

@@ -16,7 +16,6 @@
 
 #include "api/access.h"
 #include "api/arg.h"
-#include "base/owner.h"
 #include "dag/dag.h"
 #include "dag/list.h"
 #include "store/dag.h"

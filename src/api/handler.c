@@ -22,7 +22,6 @@
 #include "api/arg.h"
 #include "api/params.h"
 #include "base/clock.h"
-#include "base/compat.h"
 #include "base/errors.h"
 #include "handler/args.h"
 #include "handler/call.h"

@@ -25,24 +25,10 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "handler/registry.h"
-#include "run/execute.h"
 #include "shmem/claims.h"
 #include "shmem/databases.h"
 #include "shmem/wait.h"
 #include "store/outcome.h"
-
-static bool
-is_external(const char *handler_name)
-{
-	TqHandler  *handler = tq_handler_find(handler_name, true);
-	bool		external;
-
-	if (handler == NULL)
-		return false;
-	external = (handler->kind == TQ_HANDLER_EXTERNAL);
-	tq_handler_unpin(handler);
-	return external;
-}
 
 /* Refuse what would never end. */
 static void
@@ -59,7 +45,7 @@ check_wait(const TqOutcome *outcome, int64 timeout_us)
 	if (timeout_us != TQ_WAIT_FOREVER)
 		return;
 	if (outcome->state != TQ_TASK_RUNNING && !tq_claim_find(outcome->task_id, &claim) &&
-		!tq_database_is_served() && !is_external(outcome->handler))
+		!tq_database_is_served() && !tq_handler_is_external(outcome->handler))
 		ereport(ERROR,
 				(errcode(ERRCODE_CANNOT_CONNECT_NOW),
 				 errmsg("no workers serve this database"),

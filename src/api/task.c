@@ -22,7 +22,6 @@
 #include "utils/rel.h"
 
 #include "api/task_row.h"
-#include "base/compat.h"
 #include "base/owner.h"
 #include "run/inline.h"
 #include "store/lane.h"

@@ -14,7 +14,6 @@
 #include "utils/typcache.h"
 #include "utils/varlena.h"
 
-#include "base/compat.h"
 #include "base/errors.h"
 #include "base/owner.h"
 

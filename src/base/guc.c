@@ -68,7 +68,7 @@ define_worker_settings(void)
 	DefineCustomStringVariable("task_queue.claims",
 							   "Comma-separated list of targets that in-database workers serve.",
 							   NULL, &tq_claims, "",
-							   PGC_SUSET, 0, NULL, NULL, NULL);
+							   PGC_SUSET, GUC_LIST_INPUT, NULL, NULL, NULL);
 	DefineCustomIntVariable("task_queue.idle_worker_timeout",
 							"A worker that has had no task for this long leaves.",
 							NULL, &tq_idle_worker_timeout, 60000, 0, INT_MAX,

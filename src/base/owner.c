@@ -15,7 +15,6 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
-#include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
@@ -94,12 +93,6 @@ tq_owner_oid(void)
 	cached_owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	return cached_owner;
-}
-
-bool
-tq_extension_exists(void)
-{
-	return OidIsValid(get_extension_oid(TQ_EXTENSION, true));
 }
 
 void

@@ -34,7 +34,6 @@ extern void tq_owner_leave(TqOwnerScope *scope);
 
 extern Oid	tq_owner_oid(void);		/* the extension's owner; error if the extension is gone */
 extern Oid	tq_schema_oid(void);
-extern bool tq_extension_exists(void);
 extern Oid	tq_relation_oid(const char *relname);	/* of a relation in our schema */
 extern Oid	tq_type_oid(const char *typname);	/* of a type in our schema */
 

@@ -21,7 +21,6 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
-#include "utils/snapmgr.h"
 
 #include "bgw/execution.h"
 #include "bgw/foreground.h"

@@ -19,7 +19,6 @@
 #include "access/xact.h"
 #include "catalog/pg_database.h"
 #include "miscadmin.h"
-#include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -28,7 +27,6 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
-#include "base/guc.h"
 #include "bgw/bgw.h"
 #include "shmem/databases.h"
 #include "shmem/shmem.h"

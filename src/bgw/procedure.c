@@ -19,7 +19,6 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 
-#include "base/compat.h"
 #include "bgw/execution.h"
 #include "bgw/session.h"
 #include "bgw/transaction.h"

@@ -20,12 +20,10 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/pmsignal.h"
-#include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/timeout.h"
 
-#include "base/compat.h"
 #include "base/guc.h"
 #include "bgw/bgw.h"
 #include "shmem/slots.h"

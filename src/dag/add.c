@@ -16,8 +16,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -219,20 +217,6 @@ exists_already(const TqDag *dag, const char *step_id, Datum digest)
 	return true;
 }
 
-static bool
-is_external(const char *name)
-{
-	TqHandler  *handler = tq_handler_find(name, true);
-	bool		external = false;
-
-	if (handler != NULL)
-	{
-		external = (handler->kind == TQ_HANDLER_EXTERNAL);
-		tq_handler_unpin(handler);
-	}
-	return external;
-}
-
 /* The steps that the definition names, the parent included, with their numbers. */
 static void
 resolve_mentions(const TqDag *dag, TqStepDef *def, const TqStepInfo *parent, TqNewStep *row)
@@ -253,7 +237,7 @@ resolve_mentions(const TqDag *dag, TqStepDef *def, const TqStepInfo *parent, TqN
 			row->slice = info.slice;
 		if (placed_by != NULL && strcmp(placed_by, named->step_id) == 0)
 		{
-			tq_def_check_placement(def, placed_by, is_external(info.handler),
+			tq_def_check_placement(def, placed_by, tq_handler_is_external(info.handler),
 								   info.placement != TQ_PLACE_ANYWHERE);
 			row->placement_step = info.step_no;
 		}

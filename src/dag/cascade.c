@@ -362,3 +362,14 @@ tq_cascade_finish(TqCascade *cascade)
 	tq_xact_note_dag(cascade->dag->dag_key);
 	return ended;
 }
+
+void
+tq_cascade_evaluate_all(TqDag *dag, TimestampTz now, const int32 *step_nos, int n)
+{
+	TqCascade	cascade;
+
+	tq_cascade_begin(&cascade, dag, now);
+	for (int i = 0; i < n; i++)
+		tq_cascade_evaluate(&cascade, step_nos[i]);
+	(void) tq_cascade_finish(&cascade);
+}

@@ -53,6 +53,9 @@ extern void tq_cascade_released(TqCascade *cascade, int32 step_no, int32 child, 
 /* Something that is no dependency may have been the last that a step waited for. */
 extern void tq_cascade_evaluate(TqCascade *cascade, int32 step_no);
 
+/* The same of all these steps, and nothing else: begin, evaluate, finish. */
+extern void tq_cascade_evaluate_all(TqDag *dag, TimestampTz now, const int32 *step_nos, int n);
+
 /* A required dependency of a step has failed. */
 extern void tq_cascade_doom(TqCascade *cascade, int32 step_no, bool split);
 

@@ -102,7 +102,6 @@ tq_dag_resume(const char *dag_id, Oid caller)
 {
 	TqDag	   *dag = tq_dag_open(dag_id, caller, false);
 	TimestampTz now = tq_clock_now();
-	TqCascade	cascade;
 	int32	   *step_nos;
 	int			n;
 
@@ -112,10 +111,7 @@ tq_dag_resume(const char *dag_id, Oid caller)
 		return dag->state;
 	tq_dag_set_state(dag, TQ_DAG_RUNNING, now, NULL);
 	n = tq_step_list_startable(dag->dag_key, &step_nos);
-	tq_cascade_begin(&cascade, dag, now);
-	for (int i = 0; i < n; i++)
-		tq_cascade_evaluate(&cascade, step_nos[i]);
-	(void) tq_cascade_finish(&cascade);
+	tq_cascade_evaluate_all(dag, now, step_nos, n);
 	return dag->state;
 }
 

@@ -12,7 +12,6 @@
 
 #include "access/htup_details.h"
 #include "executor/executor.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/typcache.h"
 
@@ -115,6 +114,13 @@ read_placement(TqStepDef *def, const TqStepFields *fields)
 				 errdetail("Only one of target, colocate_with, follow_target_of and colocate_here can be given.")));
 }
 
+/* A default is an argument like any other. */
+static Jsonb *
+put_default(const TqRef *ref, void *arg)
+{
+	return ref->kind == TQ_REF_DEFAULT ? tq_ref_value(ref->fallback) : tq_ref_make(ref);
+}
+
 /* Handler, queue and arguments. */
 static void
 check_call(TqStepDef *def, Oid role, const char *queue)
@@ -130,7 +136,9 @@ check_call(TqStepDef *def, Oid role, const char *queue)
 	def->queue = pstrdup(queue ? queue : handler->queue);
 	(void) tq_queue_find(def->queue, false);
 	def->has_refs = tq_ref_check(def->args);
-	tq_args_check(&handler->signature, def->args, tq_ref_is_reference);
+	tq_args_check(&handler->signature,
+				  def->has_refs ? tq_ref_rewrite(def->args, put_default, NULL) : def->args,
+				  tq_ref_is_reference);
 	tq_handler_unpin(handler);
 }
 

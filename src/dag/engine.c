@@ -110,14 +110,9 @@ fill_step_end(TqStepEnd *step_end, const TqTask *task, const TqEnd *end)
 	else
 		step_end->error_message = end->cancel_reason;
 
-	/* A step began when its first attempt did. */
-	if (end->attempt > 1)
-	{
-		TimestampTz first = tq_step_first_start(task->dag_key, task->step_no, task->task_id);
-
-		if (first != 0)
-			step_end->started_at = first;
-	}
+	/* A step began when its first attempt did; and one that was waiting to be tried again has a worker too. */
+	if (end->attempt > 1 || (end->attempt == 1 && end->worker == NULL))
+		tq_step_add_past(task->dag_key, task->step_no, step_end);
 }
 
 /* What follows from the end of a step whose row is written. */

@@ -172,19 +172,6 @@ choose_target(const TqStepTask *task, const Inputs *inputs)
 	}
 }
 
-static bool
-is_external(const char *name)
-{
-	TqHandler  *handler = tq_handler_find(name, true);
-	bool		external;
-
-	if (handler == NULL)
-		return false;
-	external = (handler->kind == TQ_HANDLER_EXTERNAL);
-	tq_handler_unpin(handler);
-	return external;
-}
-
 void
 tq_dag_hand_over(const TqDag *dag, TqStepTask *task, const TqStepOutput *known)
 {
@@ -195,7 +182,7 @@ tq_dag_hand_over(const TqDag *dag, TqStepTask *task, const TqStepOutput *known)
 	fresh.task_id = task->task_id;
 	fresh.gen = task->task_id != 0 ? task->gen + 1 : 0;
 	fresh.handler = task->handler;
-	fresh.external = is_external(task->handler);
+	fresh.external = tq_handler_is_external(task->handler);
 	fresh.queue = tq_queue_find(task->queue, true) != NULL ? task->queue : TQ_DEFAULT_QUEUE;
 	fresh.args = task->has_refs ? tq_ref_rewrite(task->args, resolve, &inputs) : task->args;
 	fresh.enqueuer = dag->submitter;

@@ -11,14 +11,12 @@
 #include "dag/cascade.h"
 #include "dag/dag.h"
 #include "dag/ref.h"
-#include "shmem/xact.h"
 
 bool
 tq_dag_signal(const char *dag_id, const char *name, Jsonb *payload, Oid caller)
 {
 	TqDag	   *dag = tq_dag_open(dag_id, caller, false);
 	TimestampTz now = tq_clock_now();
-	TqCascade	cascade;
 	int32	   *step_nos;
 	int			n;
 
@@ -27,10 +25,7 @@ tq_dag_signal(const char *dag_id, const char *name, Jsonb *payload, Oid caller)
 	if (!tq_signal_deliver(dag->dag_key, name, payload ? payload : tq_ref_null(), now))
 		return false;
 	n = tq_signal_release(dag->dag_key, name, &step_nos);
-	tq_cascade_begin(&cascade, dag, now);
-	for (int i = 0; i < n; i++)
-		tq_cascade_evaluate(&cascade, step_nos[i]);
-	(void) tq_cascade_finish(&cascade);
+	tq_cascade_evaluate_all(dag, now, step_nos, n);
 	return true;
 }
 

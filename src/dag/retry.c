@@ -12,10 +12,8 @@
 #include "postgres.h"
 
 #include "base/clock.h"
-#include "dag/cascade.h"
 #include "dag/dag.h"
 #include "dag/engine.h"
-#include "shmem/xact.h"
 
 static void
 put_back(TqDag *dag, const TqStepInfo *step)

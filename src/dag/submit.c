@@ -16,7 +16,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/uuid.h"
 
 #include "base/clock.h"
 #include "base/errors.h"

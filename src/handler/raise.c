@@ -15,7 +15,6 @@
 #include "postgres_ext.h"
 #include "utils/builtins.h"
 
-#include "base/compat.h"
 #include "base/errors.h"
 #include "base/owner.h"
 #include "handler/call.h"

@@ -26,7 +26,6 @@
 
 #include "base/clock.h"
 #include "base/compat.h"
-#include "base/errors.h"
 #include "base/owner.h"
 #include "handler/registry.h"
 #include "shmem/xact.h"

@@ -414,6 +414,17 @@ tq_handler_unpin(TqHandler *handler)
 		any_stale = true;
 }
 
+bool
+tq_handler_is_external(const char *name)
+{
+	TqHandler  *handler = tq_handler_find(name, true);
+	bool		external = handler != NULL && handler->kind == TQ_HANDLER_EXTERNAL;
+
+	if (handler != NULL)
+		tq_handler_unpin(handler);
+	return external;
+}
+
 void
 tq_handler_require_function(const TqHandler *handler)
 {

@@ -93,6 +93,9 @@ typedef struct TqHandler
 extern TqHandler *tq_handler_find(const char *name, bool missing_ok);
 extern void tq_handler_unpin(TqHandler *handler);
 
+/* False for an unknown name. */
+extern bool tq_handler_is_external(const char *name);
+
 /* Raises 42883 if the function was dropped, or a type that an external handler declares. */
 extern void tq_handler_require_function(const TqHandler *handler);
 

@@ -11,7 +11,6 @@
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 
-#include "base/compat.h"
 #include "base/errors.h"
 #include "handler/registry.h"
 #include "store/plans.h"

@@ -57,14 +57,6 @@ by_state(const StateName *entry, char state)
 	return entry;
 }
 
-static const StateName *
-by_name(const StateName *entry, const char *name)
-{
-	while (entry->name != NULL && strcmp(entry->name, name) != 0)
-		entry++;
-	return entry;
-}
-
 const char *
 tq_task_state_name(char state)
 {
@@ -84,36 +76,17 @@ tq_dag_state_name(char state)
 }
 
 bool
-tq_task_state_parse(const char *name, TqTaskState *state)
-{
-	const StateName *entry = by_name(task_states, name);
-
-	if (entry->name == NULL)
-		return false;
-	*state = (TqTaskState) entry->state;
-	return true;
-}
-
-bool
-tq_step_state_parse(const char *name, TqStepState *state)
-{
-	const StateName *entry = by_name(step_states, name);
-
-	if (entry->name == NULL)
-		return false;
-	*state = (TqStepState) entry->state;
-	return true;
-}
-
-bool
 tq_dag_state_parse(const char *name, TqDagState *state)
 {
-	const StateName *entry = by_name(dag_states, name);
-
-	if (entry->name == NULL)
-		return false;
-	*state = (TqDagState) entry->state;
-	return true;
+	for (const StateName *entry = dag_states; entry->name != NULL; entry++)
+	{
+		if (strcmp(entry->name, name) == 0)
+		{
+			*state = (TqDagState) entry->state;
+			return true;
+		}
+	}
+	return false;
 }
 
 bool

@@ -49,8 +49,6 @@ extern const char *tq_step_state_name(char state);
 extern const char *tq_dag_state_name(char state);
 
 /* The state of that name, compared exactly; false if there is none. */
-extern bool tq_task_state_parse(const char *name, TqTaskState *state);
-extern bool tq_step_state_parse(const char *name, TqStepState *state);
 extern bool tq_dag_state_parse(const char *name, TqDagState *state);
 
 /* Does it stay so unless somebody intervenes (requeue, retry_step)? */

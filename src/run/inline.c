@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "base/clock.h"
 #include "base/guc.h"
 #include "base/owner.h"
 #include "handler/protect.h"
@@ -32,6 +33,7 @@ typedef struct Drain
 {
 	const TqDrainOptions *options;
 	Oid			caller;
+	TimestampTz started_at;		/* a task that was due by then is as good as ready, promoted or not */
 	TqServed   *served;
 	int64	   *excluded;		/* put to scheduled by this call, or held by somebody else */
 	int			nexcluded;
@@ -71,7 +73,8 @@ lock_from(Execution *execution, const TqReadyKey *from)
 {
 	Drain	   *drain = execution->drain;
 	TqTaskFilter filter = {
-		.include_scheduled = drain->options->include_scheduled,
+		.include_scheduled = true,
+		.due_by = drain->options->include_scheduled ? 0 : drain->started_at,
 		.excluded = drain->excluded,
 		.nexcluded = drain->nexcluded,
 		.this_transaction = drain->options->this_transaction,
@@ -91,10 +94,10 @@ look_at_made_ready(Drain *drain)
 
 	if (!tq_xact_take_lowest_ready(&key))
 		return;
-	if (!drain->made_ready || tq_ready_key_is_lower(&key, &drain->lowest))
+	if (!drain->made_ready || tq_ready_compare(&key, &drain->lowest) < 0)
 		drain->lowest = key;
 	drain->made_ready = true;
-	if (drain->has_from && tq_ready_key_is_lower(&key, &drain->from))
+	if (drain->has_from && tq_ready_compare(&key, &drain->from) < 0)
 		drain->from = key;
 }
 
@@ -238,6 +241,7 @@ start_drain(Drain *drain, const TqDrainOptions *options)
 	memset(drain, 0, sizeof(Drain));
 	drain->options = options;
 	drain->caller = GetUserId();
+	drain->started_at = tq_clock_now();
 	drain->context = CurrentMemoryContext;
 	drain->served = tq_serve_lanes(TQ_INLINE_WORKER, options->queue, true);
 }

@@ -10,18 +10,14 @@
 #include "miscadmin.h"
 
 #include "base/clock.h"
-#include "base/owner.h"
-#include "dag/engine.h"
 #include "run/dequeue.h"
 #include "run/lease.h"
 #include "run/own.h"
 #include "shmem/lease.h"
 #include "shmem/seen.h"
-#include "shmem/shmem.h"
 #include "shmem/xact.h"
 #include "store/cancel.h"
 #include "store/leased.h"
-#include "store/queue.h"
 
 static TqTask *
 lock_own(Oid caller, int64 task_id, int64 token, TqAttempt *attempt)

@@ -35,17 +35,6 @@ tq_lease_may_touch(Oid caller, Oid claimed_by, const char *queue)
 		(!OidIsValid(claimed_by) || tq_role_may_become(caller, claimed_by));
 }
 
-static bool
-is_external(const char *handler_name)
-{
-	TqHandler  *handler = tq_handler_find(handler_name, true);
-	bool		external = handler != NULL && handler->kind == TQ_HANDLER_EXTERNAL;
-
-	if (handler != NULL)
-		tq_handler_unpin(handler);
-	return external;
-}
-
 /* The attempt that ends; of a lease that memory has forgotten only the number is known. */
 static void
 fill_attempt(TqAttempt *attempt, const TqTask *task, const char *worker, TimestampTz started_at)
@@ -110,7 +99,7 @@ own_by_generation(Oid caller, const TqTask *task, int64 token, TqAttempt *attemp
 	TqClaim		claim;
 
 	if (!tq_shmem_available() || !tq_token_is_of(token, task->gen) ||
-		!tq_lease_may_touch(caller, InvalidOid, task->queue) || !is_external(task->handler))
+		!tq_lease_may_touch(caller, InvalidOid, task->queue) || !tq_handler_is_external(task->handler))
 		return false;
 	memset(&claim, 0, sizeof(claim));
 	claim.task_id = task->task_id;

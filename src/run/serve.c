@@ -45,8 +45,9 @@ list_contains(const char *list, const char *name)
 	return false;
 }
 
-bool
-tq_serve_claims_target(const char *worker, const char *target)
+/* Does an in-database worker of that name serve the target? */
+static bool
+claims_target(const char *worker, const char *target)
 {
 	size_t		prefix = strlen(WORKER_TARGET);
 
@@ -56,26 +57,13 @@ tq_serve_claims_target(const char *worker, const char *target)
 }
 
 static bool
-handler_is_external(const char *name)
-{
-	TqHandler  *handler = tq_handler_find(name, true);
-	bool		external;
-
-	if (handler == NULL)
-		return false;
-	external = handler->kind == TQ_HANDLER_EXTERNAL;
-	tq_handler_unpin(handler);
-	return external;
-}
-
-static bool
 serves_kind(const TqLane *lane, bool manual)
 {
 	if (lane->kind == TQ_LANE_DATABASE)
 		return true;
 	if (lane->kind == TQ_LANE_MANUAL)
 		return manual;
-	return !handler_is_external(lane->handler);
+	return !tq_handler_is_external(lane->handler);
 }
 
 TqServed *
@@ -104,7 +92,7 @@ tq_serve_lanes(const char *worker, const char *queue, bool manual)
 
 		if (queue != NULL && strcmp(lanes[i].queue, queue) != 0)
 			continue;
-		if (lanes[i].target != NULL && !tq_serve_claims_target(worker, lanes[i].target))
+		if (lanes[i].target != NULL && !claims_target(worker, lanes[i].target))
 			continue;
 		if (!serves_kind(&lanes[i], manual))
 			continue;

@@ -31,7 +31,4 @@ typedef struct TqServed
 extern TqServed *tq_serve_lanes(const char *worker, const char *queue, bool manual);
 extern void tq_serve_remove_queue(TqServed *served, const char *queue);
 
-/* Does an in-database worker of that name serve the target? */
-extern bool tq_serve_claims_target(const char *worker, const char *target);
-
 #endif

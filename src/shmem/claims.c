@@ -17,7 +17,6 @@
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"
-#include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -157,7 +156,8 @@ release_at_exit(int code, Datum arg)
 {
 	if (tq_my_slot != NULL && tq_my_slot->state == TQ_SLOT_BUSY)
 		forget_mine(tq_my_slot->task_id);
-	tq_claim_release_mine();
+	while (nmine > 0)
+		tq_claim_release(mine[nmine - 1]);
 }
 
 static void
@@ -282,13 +282,6 @@ tq_claim_release(int64 task_id)
 	forget_mine(task_id);
 	after_removal(counted, MyDatabaseId, queue);
 	return canceled;
-}
-
-void
-tq_claim_release_mine(void)
-{
-	while (nmine > 0)
-		tq_claim_release(mine[nmine - 1]);
 }
 
 /*

@@ -105,7 +105,4 @@ extern void tq_claim_forget_database(Oid database);
 extern void tq_claim_for_each(void (*visit) (Oid database, const TqClaim *claim, void *arg), void *arg);
 extern bool tq_claim_restore(Oid database, const TqClaim *claim);	/* false: no room */
 
-/* At exit, and when a backend's claims must go at once. */
-extern void tq_claim_release_mine(void);
-
 #endif

@@ -391,7 +391,7 @@ tq_database_note_due(Oid oid, TimestampTz run_at)
 }
 
 void
-tq_database_note_config(Oid oid)
+tq_database_tell(Oid oid, TqDatabaseNews news)
 {
 	TqDatabase *database;
 
@@ -399,37 +399,9 @@ tq_database_note_config(Oid oid)
 	database = find(oid);
 	if (database != NULL)
 	{
-		database->config_epoch++;
-		set_latch(database->scheduler_latch);
-	}
-	unlock();
-}
-
-void
-tq_database_check_cancels(Oid oid)
-{
-	TqDatabase *database;
-
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
-	if (database != NULL)
-	{
-		database->check_cancels = true;
-		set_latch(database->scheduler_latch);
-	}
-	unlock();
-}
-
-void
-tq_database_sweep(Oid oid)
-{
-	TqDatabase *database;
-
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
-	if (database != NULL)
-	{
-		database->sweep = true;
+		database->config_epoch += news == TQ_NEWS_CONFIG;
+		database->check_cancels |= news == TQ_NEWS_CANCEL;
+		database->sweep |= news == TQ_NEWS_ROWS;
 		set_latch(database->scheduler_latch);
 	}
 	unlock();

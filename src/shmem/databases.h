@@ -91,14 +91,20 @@ extern void tq_database_due_scan_begin(Oid oid);
 extern void tq_database_due_scan_end(Oid oid, TimestampTz next_due);
 extern void tq_database_set_flag(Oid oid, int flags, bool value);
 
+/* What the scheduler is told; see the fields that it sets. */
+typedef enum TqDatabaseNews
+{
+	TQ_NEWS_CONFIG,				/* config_epoch */
+	TQ_NEWS_CANCEL,				/* check_cancels */
+	TQ_NEWS_ROWS				/* sweep */
+} TqDatabaseNews;
+
 /* Anybody, also from commit callbacks: nothing here fails. */
 extern bool tq_database_get(Oid oid, TqDatabase *copy);
 extern void tq_database_wake_scheduler(Oid oid);
 extern void tq_database_want_worker(Oid oid, int number);
 extern void tq_database_note_due(Oid oid, TimestampTz run_at);
-extern void tq_database_note_config(Oid oid);
-extern void tq_database_check_cancels(Oid oid);
-extern void tq_database_sweep(Oid oid);
+extern void tq_database_tell(Oid oid, TqDatabaseNews news);
 extern uint32 tq_database_config_epoch(Oid oid);
 
 /* Whether in-database workers serve the current database; reason may be NULL. */

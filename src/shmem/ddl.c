@@ -230,9 +230,9 @@ tq_ddl_utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		dropped_extension = true;
 	if (commits_prepared)
 	{
-		tq_database_note_config(MyDatabaseId);
+		tq_database_tell(MyDatabaseId, TQ_NEWS_CONFIG);
 		tq_wake_all_workers(MyDatabaseId);
-		tq_database_sweep(MyDatabaseId);
+		tq_database_tell(MyDatabaseId, TQ_NEWS_ROWS);
 	}
 	if (IsA(stmt, CreatedbStmt) || IsA(stmt, RenameStmt))
 		changed_databases = true;

@@ -21,18 +21,6 @@ const TqReadyKey tq_lowest_key = {PG_INT32_MIN, PG_INT64_MIN, PG_INT64_MIN};
 
 static HTAB *heads = NULL;
 
-int
-tq_ready_compare(const TqReadyKey *a, const TqReadyKey *b)
-{
-	if (a->priority != b->priority)
-		return a->priority < b->priority ? -1 : 1;
-	if (a->run_at != b->run_at)
-		return a->run_at < b->run_at ? -1 : 1;
-	if (a->task_id != b->task_id)
-		return a->task_id < b->task_id ? -1 : 1;
-	return 0;
-}
-
 /* The heap's root is its largest element, hence the turned sign. */
 static int
 compare_entries(const pairingheap_node *a, const pairingheap_node *b, void *arg)

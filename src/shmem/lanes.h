@@ -44,7 +44,6 @@ typedef struct TqReadyEntry
 } TqReadyEntry;
 
 extern const TqReadyKey tq_lowest_key;
-extern int	tq_ready_compare(const TqReadyKey *a, const TqReadyKey *b);
 
 extern Size tq_lanes_hash_size(void);
 extern void tq_lanes_attach(void);

@@ -17,6 +17,7 @@
 
 #include "lib/pairingheap.h"
 #include "miscadmin.h"
+#include "storage/shmem.h"
 
 #include "base/guc.h"
 #include "shmem/lanes.h"
@@ -379,6 +380,16 @@ tq_ready_refill_begin(Oid database, int64 id, TqReadyKey *from, int *max)
 	return ok;
 }
 
+/* What was committed meanwhile below the mark may be missing in what was read. */
+static void
+end_refill(TqLaneHead *lane)
+{
+	lane->refiller = 0;
+	if (lane->lowered_valid)
+		lower_mark(lane, &lane->lowered);
+	lane->lowered_valid = false;
+}
+
 void
 tq_ready_refill_end(Oid database, int64 id, const TqReadyKey *keys, int nkeys, bool exhausted)
 {
@@ -399,10 +410,7 @@ tq_ready_refill_end(Oid database, int64 id, const TqReadyKey *keys, int nkeys, b
 			if (placed == nkeys)
 				lane->mark.task_id++;
 		}
-		lane->refiller = 0;
-		if (lane->lowered_valid)
-			lower_mark(lane, &lane->lowered);
-		lane->lowered_valid = false;
+		end_refill(lane);
 	}
 	refilling = false;
 	unlock();
@@ -419,12 +427,7 @@ tq_ready_refill_cancel(void)
 	lock(LW_EXCLUSIVE);
 	lane = tq_lane_head_find(refill_database, refill_lane);
 	if (lane != NULL && lane->refiller == MyProcPid)
-	{
-		lane->refiller = 0;
-		if (lane->lowered_valid)
-			lower_mark(lane, &lane->lowered);
-		lane->lowered_valid = false;
-	}
+		end_refill(lane);
 	refilling = false;
 	unlock();
 }

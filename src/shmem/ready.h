@@ -23,6 +23,7 @@
 
 #include "datatype/timestamp.h"
 
+/* The order in which tasks are taken. */
 typedef struct TqReadyKey
 {
 	int32		priority;
@@ -30,14 +31,16 @@ typedef struct TqReadyKey
 	int64		task_id;
 } TqReadyKey;
 
-static inline bool
-tq_ready_key_is_lower(const TqReadyKey *a, const TqReadyKey *b)
+static inline int
+tq_ready_compare(const TqReadyKey *a, const TqReadyKey *b)
 {
 	if (a->priority != b->priority)
-		return a->priority < b->priority;
+		return a->priority < b->priority ? -1 : 1;
 	if (a->run_at != b->run_at)
-		return a->run_at < b->run_at;
-	return a->task_id < b->task_id;
+		return a->run_at < b->run_at ? -1 : 1;
+	if (a->task_id != b->task_id)
+		return a->task_id < b->task_id ? -1 : 1;
+	return 0;
 }
 
 typedef enum TqPopResult

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "storage/shmem.h"
 
 #include "shmem/running.h"
 #include "shmem/shmem.h"

@@ -19,7 +19,6 @@
 #include "tcop/utility.h"
 #include "utils/wait_event.h"
 
-#include "base/compat.h"
 #include "shmem/claims.h"
 #include "shmem/counters.h"
 #include "shmem/databases.h"

@@ -17,12 +17,11 @@
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/proc.h"
+#include "storage/shmem.h"
 
 #include "base/clock.h"
-#include "base/compat.h"
 #include "shmem/databases.h"
 #include "shmem/poison.h"
-#include "shmem/shmem.h"
 #include "shmem/slots.h"
 
 /* What the callbacks of a process are told that did not end by proc_exit(). */

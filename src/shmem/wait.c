@@ -20,7 +20,6 @@
 #include "utils/hsearch.h"
 
 #include "base/clock.h"
-#include "base/compat.h"
 #include "shmem/shmem.h"
 #include "shmem/wait.h"
 

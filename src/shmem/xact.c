@@ -131,7 +131,7 @@ note_range(int64 lane, const TqReadyKey *key)
 	{
 		if (list->notes[i].id == lane)
 		{
-			if (tq_ready_key_is_lower(key, &list->notes[i].key))
+			if (tq_ready_compare(key, &list->notes[i].key) < 0)
 				list->notes[i].key = *key;
 			return;
 		}
@@ -142,7 +142,7 @@ note_range(int64 lane, const TqReadyKey *key)
 void
 tq_xact_remember_ready(const TqReadyKey *key)
 {
-	if (!any_lowest || tq_ready_key_is_lower(key, &lowest_ready))
+	if (!any_lowest || tq_ready_compare(key, &lowest_ready) < 0)
 		lowest_ready = *key;
 	any_lowest = true;
 }
@@ -322,7 +322,7 @@ static void
 deliver_cancel(int64 task_id)
 {
 	if (!tq_claim_request_cancel(MyDatabaseId, task_id))
-		tq_database_check_cancels(MyDatabaseId);
+		tq_database_tell(MyDatabaseId, TQ_NEWS_CANCEL);
 	else
 		(void) tq_slot_cancel_task(MyDatabaseId, task_id);
 }
@@ -343,7 +343,7 @@ deliver_at_commit(void)
 	deliver_claims();
 	if (notes.config)
 	{
-		tq_database_note_config(MyDatabaseId);
+		tq_database_tell(MyDatabaseId, TQ_NEWS_CONFIG);
 		tq_wake_all_workers(MyDatabaseId);
 		tq_poll_wake_all(MyDatabaseId);
 	}

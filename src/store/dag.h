@@ -289,7 +289,7 @@ extern bool tq_step_exists(int64 dag_key, int32 step_no);
 extern int32 tq_step_child(int64 dag_key, int32 step_no, char *kind);
 extern bool tq_dag_names_of(int64 dag_key, int32 step_no, char **dag_id, char **step_id);
 extern bool tq_step_look(int64 dag_key, const char *step_id, TqStepLook *step);
-extern TimestampTz tq_step_first_start(int64 dag_key, int32 step_no, int64 task_id);
+extern void tq_step_add_past(int64 dag_key, int32 step_no, TqStepEnd *end);
 
 /* As they are now, whatever the isolation level (store/dag_look.c). */
 typedef struct TqDagLook

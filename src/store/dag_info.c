@@ -168,24 +168,32 @@ tq_step_look(int64 dag_key, const char *step_id, TqStepLook *step)
 	return true;
 }
 
-/* When the first attempt of a task began that failed since the step was handed over; 0: none did. */
-TimestampTz
-tq_step_first_start(int64 dag_key, int32 step_no, int64 task_id)
+/*
+ * Complete the end of a step from the attempts that failed since it was
+ * handed over: it began with the first of them, and if it ended while nobody
+ * executed it, its worker is that of the last one.
+ */
+void
+tq_step_add_past(int64 dag_key, int32 step_no, TqStepEnd *end)
 {
 	static TqPlan plan =
-		TQ_PLAN("SELECT pg_catalog.min(a.started_at) FROM task_queue.attempt AS a"
-				" WHERE a.task_id = $1 AND a.started_at >= $2", INT8OID, TIMESTAMPTZOID);
-	Datum		values[] = {Int64GetDatum(task_id), (Datum) 0};
-	TimestampTz started;
+		TQ_PLAN("SELECT a.started_at, a.worker FROM task_queue.attempt AS a"
+				" WHERE a.task_id = $1 AND a.started_at >= $2 ORDER BY a.started_at", INT8OID, TIMESTAMPTZOID);
+	Datum		values[] = {Int64GetDatum(end->task_id), (Datum) 0};
+	uint64		n;
 	TqRow		row;
 	TqSpi		spi;
 
 	if (!read_step(dag_key, step_no, &row) || row.nulls[TQ_STEP_COL_QUEUED_AT])
-		return 0;
+		return;
 	values[1] = row.values[TQ_STEP_COL_QUEUED_AT];
 	tq_spi_begin(&spi);
-	(void) tq_dag_run(&plan, values, NULL);
-	started = tq_row_int64(0, 0);
+	n = tq_dag_run(&plan, values, NULL);
+	if (n > 0)
+	{
+		end->started_at = tq_row_int64(0, 0);
+		if (end->worker == NULL)
+			end->worker = tq_row_text(n - 1, 1, spi.caller);
+	}
 	tq_spi_end(&spi);
-	return started;
 }

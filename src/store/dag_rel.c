@@ -219,3 +219,12 @@ tq_row_string(const TqRow *row, int column)
 {
 	return row->nulls[column] ? NULL : TextDatumGetCString(row->values[column]);
 }
+
+int
+tq_dag_copy_numbers(uint64 n, MemoryContext context, int32 **numbers)
+{
+	*numbers = MemoryContextAlloc(context, (n + 1) * sizeof(int32));
+	for (uint64 i = 0; i < n; i++)
+		(*numbers)[i] = tq_row_int32(i, 0);
+	return (int) n;
+}

@@ -161,15 +161,6 @@ tq_countdown_insert(int64 dag_key, int32 step_no, const int32 *unmet_by_row, int
 	tq_spi_end(&spi);
 }
 
-static int
-copy_numbers(int n, MemoryContext context, int32 **step_nos)
-{
-	*step_nos = MemoryContextAlloc(context, (n + 1) * sizeof(int32));
-	for (int i = 0; i < n; i++)
-		(*step_nos)[i] = tq_row_int32(i, 0);
-	return n;
-}
-
 /* Pending steps that only the DAG's being held can keep from starting. */
 int
 tq_step_list_startable(int64 dag_key, int32 **step_nos)
@@ -182,7 +173,7 @@ tq_step_list_startable(int64 dag_key, int32 **step_nos)
 	int			n;
 
 	tq_spi_begin(&spi);
-	n = copy_numbers((int) tq_dag_run(&plan, values, NULL), spi.caller, step_nos);
+	n = tq_dag_copy_numbers(tq_dag_run(&plan, values, NULL), spi.caller, step_nos);
 	tq_spi_end(&spi);
 	return n;
 }

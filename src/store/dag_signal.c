@@ -52,15 +52,6 @@ tq_signal_deliver(int64 dag_key, const char *name, Jsonb *payload, TimestampTz n
 
 /* The step numbers that a query has found. */
 static int
-copy_numbers(int n, MemoryContext context, int32 **step_nos)
-{
-	*step_nos = MemoryContextAlloc(context, (n + 1) * sizeof(int32));
-	for (int i = 0; i < n; i++)
-		(*step_nos)[i] = tq_row_int32(i, 0);
-	return n;
-}
-
-static int
 list_waiting(int64 dag_key, const char *name, int32 **step_nos)
 {
 	static TqPlan plan =
@@ -71,7 +62,7 @@ list_waiting(int64 dag_key, const char *name, int32 **step_nos)
 	int			n;
 
 	tq_spi_begin(&spi);
-	n = copy_numbers((int) tq_dag_query(&plan, values), spi.caller, step_nos);
+	n = tq_dag_copy_numbers(tq_dag_query(&plan, values), spi.caller, step_nos);
 	tq_spi_end(&spi);
 	return n;
 }
@@ -157,7 +148,7 @@ tq_breakpoint_list(int64 dag_key, const char *label, bool after, int32 **step_no
 	int			n;
 
 	tq_spi_begin(&spi);
-	n = copy_numbers((int) tq_dag_run(after ? &after_plan : &before_plan, values, NULL),
+	n = tq_dag_copy_numbers(tq_dag_run(after ? &after_plan : &before_plan, values, NULL),
 					 spi.caller, step_nos);
 	tq_spi_end(&spi);
 	return n;

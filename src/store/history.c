@@ -18,7 +18,6 @@
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #include "base/clock.h"

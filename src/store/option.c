@@ -78,14 +78,15 @@ is_duplicate(Datum *elements, int n)
 }
 
 static void
-check_label(Datum label, bool isnull)
+check_label(Datum label)
 {
-	if (isnull || VARSIZE_ANY_EXHDR(DatumGetTextPP(label)) == 0)
+	if (VARSIZE_ANY_EXHDR(DatumGetTextPP(label)) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("a label must not be empty or null")));
+				 errmsg("label must not be empty")));
 }
 
+/* Without nulls and duplicates, as all lists of names. */
 Datum
 tq_option_clean_labels(Datum labels)
 {
@@ -102,7 +103,9 @@ tq_option_clean_labels(Datum labels)
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &n);
 	for (int i = 0; i < n; i++)
 	{
-		check_label(elements[i], nulls[i]);
+		if (nulls[i])
+			continue;
+		check_label(elements[i]);
 		elements[kept] = elements[i];
 		if (!is_duplicate(elements, kept))
 			kept++;

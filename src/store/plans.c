@@ -12,7 +12,6 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 
 #include "store/plans.h"
 
@@ -82,7 +81,7 @@ prepare(TqPlan *plan)
  */
 static int
 execute_by_index(TqPlan *plan, const Datum *values, const char *flags, Snapshot snapshot,
-				 bool read_only, long max_rows)
+				 bool read_only)
 {
 	bool		seqscan = enable_seqscan;
 	bool		jit = jit_enabled;
@@ -94,10 +93,9 @@ execute_by_index(TqPlan *plan, const Datum *values, const char *flags, Snapshot 
 	{
 		if (snapshot != InvalidSnapshot)
 			rc = SPI_execute_snapshot(plan->saved, unconstify(Datum *, values), flags,
-									  snapshot, InvalidSnapshot, read_only, false, max_rows);
+									  snapshot, InvalidSnapshot, read_only, false, 0);
 		else
-			rc = SPI_execute_plan(plan->saved, unconstify(Datum *, values), flags,
-								  read_only, max_rows);
+			rc = SPI_execute_plan(plan->saved, unconstify(Datum *, values), flags, read_only, 0);
 	}
 	PG_FINALLY();
 	{
@@ -109,8 +107,7 @@ execute_by_index(TqPlan *plan, const Datum *values, const char *flags, Snapshot 
 }
 
 static uint64
-execute(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot,
-		bool read_only, long max_rows)
+execute(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot, bool read_only)
 {
 	char		flags[TQ_PLAN_MAX_ARGS];
 	int			rc;
@@ -119,7 +116,7 @@ execute(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot,
 		prepare(plan);
 	for (int i = 0; i < plan->nargs; i++)
 		flags[i] = (nulls != NULL && nulls[i]) ? 'n' : ' ';
-	rc = execute_by_index(plan, values, flags, snapshot, read_only, max_rows);
+	rc = execute_by_index(plan, values, flags, snapshot, read_only);
 	if (rc < 0)
 		elog(ERROR, "could not run \"%s\": %s", plan->sql, SPI_result_code_string(rc));
 	return SPI_processed;
@@ -128,25 +125,19 @@ execute(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot,
 uint64
 tq_plan_run(TqPlan *plan, const Datum *values, const bool *nulls)
 {
-	return execute(plan, values, nulls, InvalidSnapshot, false, 0);
-}
-
-uint64
-tq_plan_run_limit(TqPlan *plan, const Datum *values, const bool *nulls, long max_rows)
-{
-	return execute(plan, values, nulls, InvalidSnapshot, false, max_rows);
+	return execute(plan, values, nulls, InvalidSnapshot, false);
 }
 
 uint64
 tq_plan_run_snapshot(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot)
 {
-	return execute(plan, values, nulls, snapshot, false, 0);
+	return execute(plan, values, nulls, snapshot, false);
 }
 
 uint64
 tq_plan_query(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot)
 {
-	return execute(plan, values, nulls, snapshot, true, 0);
+	return execute(plan, values, nulls, snapshot, true);
 }
 
 Datum

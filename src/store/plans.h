@@ -64,12 +64,10 @@ extern bool tq_spi_is_nested(void);
  * Run a plan with the snapshot of a new command, which from REPEATABLE READ on
  * is the transaction's; the result is in SPI_processed and SPI_tuptable.  nulls
  * may be NULL (none).  Returns SPI_processed.
- * tq_plan_run_limit stops after max_rows (0: no limit).
  * tq_plan_run_snapshot runs it with the given snapshot.
  * tq_plan_query reads with the given snapshot, without counting as a command.
  */
 extern uint64 tq_plan_run(TqPlan *plan, const Datum *values, const bool *nulls);
-extern uint64 tq_plan_run_limit(TqPlan *plan, const Datum *values, const bool *nulls, long max_rows);
 extern uint64 tq_plan_run_snapshot(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot);
 extern uint64 tq_plan_query(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot);
 

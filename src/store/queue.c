@@ -355,9 +355,3 @@ tq_role_serves_queue(Oid role, const char *queue)
 {
 	return tq_role_is_admin(role) || holds_grant(role, TQ_PRIVILEGE_WORKER, queue);
 }
-
-bool
-tq_role_serves_any_queue(Oid role)
-{
-	return tq_role_serves_queue(role, NULL);
-}

@@ -40,7 +40,6 @@ extern bool tq_role_is_admin(Oid role);
 extern bool tq_role_may_instruct(Oid role, Oid other);
 extern void tq_require_admin(Oid role, const char *action);		/* 42501 */
 extern bool tq_role_serves_queue(Oid role, const char *queue);	/* a grant_worker(), or an administrator */
-extern bool tq_role_serves_any_queue(Oid role);
 
 /*
  * Changes.  Names and rights are the caller's business.  Values that may be

@@ -132,8 +132,8 @@ fill_fields(TqTask *task)
 	fill_running_fields(task);
 }
 
-TqTask *
-tq_task_from_tuple(HeapTuple tuple, TupleDesc desc)
+static TqTask *
+task_from_tuple(HeapTuple tuple, TupleDesc desc)
 {
 	TqTask	   *task = palloc0(sizeof(TqTask));
 	Datum		values[MaxHeapAttributeNumber];
@@ -154,7 +154,7 @@ task_from_slot(TupleTableSlot *slot)
 {
 	bool		should_free;
 	HeapTuple	tuple = ExecFetchSlotHeapTuple(slot, false, &should_free);
-	TqTask	   *task = tq_task_from_tuple(tuple, slot->tts_tupleDescriptor);
+	TqTask	   *task = task_from_tuple(tuple, slot->tts_tupleDescriptor);
 
 	if (should_free)
 		heap_freetuple(tuple);

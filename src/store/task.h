@@ -168,9 +168,6 @@ typedef struct TqTaskFilter
 extern int	tq_task_lock_next(const int64 *lanes, int nlanes, const TqTaskFilter *filter,
 							  int max_tasks, TqTask **tasks);
 
-/* Copies.  The result of a query can be read so, but not changed below: lock it first. */
-extern TqTask *tq_task_from_tuple(HeapTuple tuple, TupleDesc desc);
-
 /* Changes of a locked row. */
 extern void tq_task_delete(TqTask *task);
 

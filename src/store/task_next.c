@@ -32,28 +32,21 @@
 #include "base/compat.h"
 #include "base/owner.h"
 #include "shmem/claims.h"
+#include "shmem/ready.h"
 #include "store/task_rel.h"
-
-/* What the order is made of. */
-typedef struct Key
-{
-	int32		priority;
-	TimestampTz run_at;
-	int64		task_id;
-} Key;
 
 /* A lane, or the collected scheduled tasks, with its head. */
 typedef struct Source
 {
 	IndexScanDesc scan;			/* NULL: of scheduled tasks */
 	TupleTableSlot *slot;		/* the head */
-	Key			key;
+	TqReadyKey	key;
 	bool		empty;
 } Source;
 
 typedef struct Scheduled
 {
-	Key			key;
+	TqReadyKey	key;
 	ItemPointerData tid;
 } Scheduled;
 
@@ -75,21 +68,9 @@ typedef struct Search
 } Search;
 
 static int
-compare_keys(const Key *a, const Key *b)
-{
-	if (a->priority != b->priority)
-		return a->priority < b->priority ? -1 : 1;
-	if (a->run_at != b->run_at)
-		return a->run_at < b->run_at ? -1 : 1;
-	if (a->task_id != b->task_id)
-		return a->task_id < b->task_id ? -1 : 1;
-	return 0;
-}
-
-static int
 compare_scheduled(const void *a, const void *b)
 {
-	return compare_keys(&((const Scheduled *) a)->key, &((const Scheduled *) b)->key);
+	return tq_ready_compare(&((const Scheduled *) a)->key, &((const Scheduled *) b)->key);
 }
 
 static Datum
@@ -100,10 +81,10 @@ column(TupleTableSlot *slot, TqTaskColumn number)
 	return slot_getattr(slot, number, &isnull);
 }
 
-static Key
+static TqReadyKey
 key_of(TupleTableSlot *slot)
 {
-	Key			key;
+	TqReadyKey	key;
 
 	key.priority = DatumGetInt32(column(slot, TQ_COL_PRIORITY));
 	key.run_at = DatumGetTimestampTz(column(slot, TQ_COL_RUN_AT));
@@ -308,7 +289,7 @@ first_source(Search *search)
 		Source	   *source = &search->sources[i];
 
 		if (!source->empty &&
-			(first == NULL || compare_keys(&source->key, &first->key) < 0))
+			(first == NULL || tq_ready_compare(&source->key, &first->key) < 0))
 			first = source;
 	}
 	return first;

@@ -65,6 +65,12 @@ SELECT task_queue.cancel(task_id, 'not wanted') FROM task_queue.dag_steps WHERE 
 SELECT dag_test.drain();
 SELECT dag_test.states('alone2');
 SELECT task_queue.await_step('alone2', 'a');
+-- canceled between two attempts: what is placed with it goes where it was last
+SELECT task_queue.submit_dag(ARRAY[task_queue.step('a', 'dag.ext', retry_policy => task_queue.retry_policy('1 h'), target => 'alone', priority => -1),
+	task_queue.step('b', 'dag.ext', jsonb_build_array(task_queue.ref_or_default('a', '1')), colocate_with => 'a')], id => 'alone3');
+SELECT task_id, lease_token FROM task_queue.dequeue('dag_test', worker => 'w1', claims => '{alone}', handlers => '{dag.ext}') WHERE target = 'alone' \gset
+SELECT task_queue.fail(:task_id, :lease_token), task_queue.cancel(:task_id);
+SELECT step_id, state, attempt, worker, started_at >= queued_at AS started, target FROM task_queue.dag_steps WHERE dag_id = 'alone3' ORDER BY step_id;
 
 -- the same rules where counters are split: 100 parents, 200 steps
 CREATE TEMP TABLE wide AS SELECT task_queue.submit_dag(

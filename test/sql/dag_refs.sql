@@ -53,6 +53,9 @@ SELECT task_queue.submit_dag(ARRAY[task_queue.step('a', 'dag.ok', jsonb_build_ar
 SELECT task_queue.submit_dag(ARRAY[task_queue.step('a', 'dag.ok', jsonb_build_array('a', task_queue.ref('b') || '{"x": 1}'))]);
 SELECT task_queue.submit_dag(ARRAY[task_queue.step('a', 'dag.ok', jsonb_build_array('a', jsonb_set(task_queue.ref('b'), '{$task_queue_ref}', '["ref", [3]]')))]);
 SELECT task_queue.submit_dag(ARRAY[task_queue.step('a', 'dag.ok', jsonb_build_array('a', jsonb_set(task_queue.ref('b'), '{$task_queue_ref}', '"b"')))]);
+-- a default must fit, as any argument
+SELECT task_queue.submit_dag(ARRAY[task_queue.step('a', 'dag.nothing'), task_queue.step('b', 'dag.ok', jsonb_build_array(task_queue.ref_or_default('a', '5')))]);
+SELECT task_queue.submit_dag(ARRAY[task_queue.step('a', 'dag.nothing'), task_queue.step('b', 'dag.ok', jsonb_build_object('id', task_queue.ref_or_default('a', '[]')))]);
 SELECT task_queue.ref(NULL);
 SELECT task_queue.ref('');
 SELECT task_queue.refs(NULL);

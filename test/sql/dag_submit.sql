@@ -43,7 +43,7 @@ SELECT * FROM pg_temp.refused(ARRAY[task_queue.step('a', 'dag.ok', '["a"]', foll
 SELECT code, message FROM pg_temp.refused(ARRAY[task_queue.step('a', 'dag.ok', '["a"]', queue => 'zzzzzz')]);
 -- cycles over all kinds of dependencies
 SELECT * FROM pg_temp.refused(ARRAY[pg_temp.s('a', '{a}')]);
-SELECT * FROM pg_temp.refused(ARRAY[pg_temp.s('a', '{c}'), pg_temp.s('b', '{a}'), task_queue.step('c', 'dag.ok', jsonb_build_array(task_queue.ref_or_default('b', '1'))), pg_temp.s('d', '{c}')]);
+SELECT * FROM pg_temp.refused(ARRAY[pg_temp.s('a', '{c}'), pg_temp.s('b', '{a}'), task_queue.step('c', 'dag.ok', jsonb_build_array(task_queue.ref_or_default('b', '"1"'))), pg_temp.s('d', '{c}')]);
 SELECT code FROM pg_temp.refused(ARRAY[task_queue.step('a', 'dag.ok', '["a"]', after_any => '{b}'), task_queue.step('b', 'dag.ok', '["b"]', colocate_with => 'a')]);
 SELECT code, message FROM pg_temp.refused(ARRAY[pg_temp.s('a', handler => 'dag.okk')]);
 SELECT code FROM pg_temp.refused(ARRAY[jsonb_populate_record(pg_temp.s('a'), '{"handler": null}')]);

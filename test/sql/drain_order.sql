@@ -57,6 +57,34 @@ SELECT count(*) FROM drain();
 SELECT string_agg(what, ', ' ORDER BY n) FROM tq_order.seen;
 TRUNCATE tq_order.seen;
 
+-- what was scheduled and is due by now is ready, whether anybody has looked at it or not
+SELECT count(enqueue('tq_order.note', '["due"]', delay => '1 ms')), count(enqueue('tq_order.note', '["due first"]', delay => '1 ms', priority => -1)),
+	count(enqueue('tq_order.note', '["not yet"]', delay => '1 h')), count(enqueue('tq_order.note', '["ready"]', priority => 1));
+SELECT count(pg_sleep(0.01));
+SELECT state, count(*) FROM tasks WHERE handler = 'tq_order.note' AND state IN ('ready', 'scheduled') GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM drain();
+SELECT string_agg(what, ', ' ORDER BY n) FROM tq_order.seen;
+TRUNCATE tq_order.seen;
+SELECT count(*) FROM tasks WHERE cancel(task_id);
+-- not so what the call itself has scheduled
+SELECT count(enqueue('tq_order.fails', '["later"]', retry_policy => retry_policy('1 us')))
+FROM setval('tq_order.tries', 1);
+SELECT state FROM drain();
+SELECT count(pg_sleep(0.01));
+SELECT state FROM drain();
+TRUNCATE tq_order.seen;
+
+-- targets: those of the setting, which may be written as a list or as one string, and its own name
+SELECT count(enqueue('tq_order.note', jsonb_build_array(t), target => t)) FROM unnest('{a,b c,d,worker:db/inline,worker:db/1}'::text[]) AS t;
+SET task_queue.claims = 'd', ' b c ,,d';
+SHOW task_queue.claims;
+SELECT count(*) FROM drain();
+SELECT string_agg(what, ', ' ORDER BY n) FROM tq_order.seen;
+RESET task_queue.claims;
+SELECT target, state FROM tasks WHERE state = 'ready' ORDER BY task_id;
+SELECT count(*) FROM tasks WHERE cancel(task_id);
+TRUNCATE tq_order.seen;
+
 -- many in one transaction
 BEGIN;
 SELECT count(*) FROM enqueue_many('tq_order.note', array_fill('["n"]'::jsonb, ARRAY[5000]));

@@ -186,6 +186,11 @@ SELECT task_queue.call_handler('brief', '[]');
 ROLLBACK;
 SELECT try($$ SELECT task_queue.call_handler('brief', '[]') $$);
 
+-- A session that knows no handler yet reads them, whatever the plan.
+\c -
+SELECT count(set_config(name, 'on', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+SELECT count(*) > 0 AS some FROM task_queue.handlers;
+
 \set VERBOSITY terse
 SELECT count(task_queue.unregister_handler(name)) FROM task_queue.handler;
 SET client_min_messages = warning;
