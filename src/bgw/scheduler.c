@@ -188,6 +188,7 @@ start_up(void)
 	config_epoch = tq_database_config_epoch(MyDatabaseId);
 	upkeep();
 	tq_chore_want(&tq_pool_expire_leases);
+	tq_chore_want(&tq_pool_cancel_unclaimed);
 	sweep();
 	tq_pool_start_targeted();
 }

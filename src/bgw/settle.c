@@ -18,6 +18,7 @@
 #include "run/claim.h"
 #include "run/finish.h"
 #include "shmem/claims.h"
+#include "shmem/databases.h"
 #include "shmem/ready.h"
 #include "shmem/slots.h"
 #include "store/cancel.h"
@@ -216,8 +217,24 @@ cancel_one(int64 task_id)
 	return result != TQ_LOCK_BUSY;
 }
 
+/* Who takes a task need not look for requests if there are none. */
+static int
+find_canceled(int64 after, int64 *ids, int max)
+{
+	TqDatabase	before;
+	bool		known = tq_database_get(MyDatabaseId, &before);
+
+	if (!tq_cancel_any())
+	{
+		if (known)
+			tq_database_set_no_cancels(MyDatabaseId, before.cancel_epoch);
+		return 0;
+	}
+	return tq_maintain_canceled(after, ids, max);
+}
+
 TqChore		tq_pool_cancel_unclaimed = {
 	.doing = "canceling tasks",
-	.find = tq_maintain_canceled,
+	.find = find_canceled,
 	.handle = cancel_one
 };

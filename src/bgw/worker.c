@@ -41,7 +41,6 @@
 #include "shmem/ready.h"
 #include "shmem/shmem.h"
 #include "shmem/slots.h"
-#include "store/maintain.h"
 
 typedef struct Worker
 {
@@ -149,21 +148,10 @@ find_open_lanes(void)
 }
 
 static void
-refill(void *arg)
+refill(void *lane)
 {
-	int64		lane = *(int64 *) arg;
-	TqReadyKey	from;
-	TqReadyKey *keys;
-	int			max;
-	int			n;
-
-	if (!tq_ready_refill_begin(MyDatabaseId, lane, &from, &max))
-		return;
-	keys = palloc(max * sizeof(TqReadyKey));
-	n = tq_maintain_read_ready(lane, &from, max, keys);
-	tq_ready_refill_end(MyDatabaseId, lane, keys, n, n < max);
 	/* Others passed over the lane meanwhile. */
-	if (n > 1)
+	if (tq_serve_refill(*(int64 *) lane) > 1)
 		tq_wake_worker(MyDatabaseId, 0);
 }
 

@@ -69,17 +69,8 @@ typedef struct Look
 static void
 refill(int64 lane)
 {
-	TqReadyKey	from;
-	TqReadyKey *keys;
-	int			max;
-	int			n;
+	int			n = tq_serve_refill(lane);
 
-	if (!tq_ready_refill_begin(MyDatabaseId, lane, &from, &max))
-		return;
-	keys = palloc(max * sizeof(TqReadyKey));
-	n = tq_maintain_read_ready(lane, &from, max, keys);
-	tq_ready_refill_end(MyDatabaseId, lane, keys, n, n < max);
-	pfree(keys);
 	/* Others passed over the lane meanwhile. */
 	if (n > 1)
 		tq_poll_wake(MyDatabaseId, lane, n - 1);

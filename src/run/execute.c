@@ -18,6 +18,7 @@
 #include "dag/engine.h"
 #include "run/execute.h"
 #include "run/interrupt.h"
+#include "store/cancel.h"
 #include "store/lane.h"
 #include "store/leaf.h"
 
@@ -118,12 +119,22 @@ bool
 tq_run_prepare(TqRun *run, TqHandler **handler, char *state)
 {
 	TqTask	   *task = run->task;
+	char	   *reason;
 
 	*handler = NULL;
 	/* A DAG is deleted with the tasks that nobody has had yet, so only others can be orphans. */
 	if (task->has_dag && (task->attempt > 0 || task->gen > 0) && !tq_run_load_names(run))
 	{
 		*state = tq_finish_orphan(task);
+		return false;
+	}
+	/* The attempt that it was requested of may have been undone. */
+	if (tq_cancel_is_pending(task->task_id, &reason))
+	{
+		TqAttempt	none = {.number = task->attempt};
+
+		tq_finish_canceled(task, &none, reason);
+		*state = TQ_TASK_CANCELED;
 		return false;
 	}
 	if (task->has_deadline && tq_clock_now() > task->deadline)

@@ -21,6 +21,7 @@
 #include "shmem/lease.h"
 #include "shmem/shmem.h"
 #include "shmem/xact.h"
+#include "store/cancel.h"
 #include "store/lane.h"
 
 TimestampTz
@@ -142,12 +143,15 @@ claim_in_memory(const TqDequeue *request, const TqHandout *handout, int max_runn
 				TimestampTz limit, char limit_kind)
 {
 	TqClaim		claim;
+	char	   *reason;
 
 	fill_claim(&claim, request, handout, limit, limit_kind);
 	tq_xact_note_claiming(claim.task_id, claim.token);
 	switch (tq_claim_take(&claim, max_running))
 	{
 		case TQ_CLAIM_OK:
+			if (tq_cancel_is_pending(claim.task_id, &reason))
+				(void) tq_claim_request_cancel(MyDatabaseId, claim.task_id);
 			return TQ_HANDED_OUT;
 		case TQ_CLAIM_TAKEN:
 			return TQ_HANDOUT_CLAIMED;

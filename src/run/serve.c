@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * serve.c
- *	  Which lanes an in-database claimer serves.
+ *	  Which lanes an in-database claimer serves, and reading a lane.
  *
  * External lanes are served too when their handler is no longer an external
  * one: it was registered anew with another kind, or unregistered, and then the
@@ -11,10 +11,14 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "base/guc.h"
 #include "handler/registry.h"
 #include "run/serve.h"
+#include "shmem/ready.h"
 #include "store/lane.h"
+#include "store/maintain.h"
 #include "store/queue.h"
 
 #define WORKER_TARGET	"worker:"
@@ -125,4 +129,21 @@ tq_serve_remove_queue(TqServed *served, const char *queue)
 		kept++;
 	}
 	served->count = kept;
+}
+
+int
+tq_serve_refill(int64 lane)
+{
+	TqReadyKey	from;
+	TqReadyKey *keys;
+	int			max;
+	int			n;
+
+	if (!tq_ready_refill_begin(MyDatabaseId, lane, &from, &max))
+		return 0;
+	keys = palloc(max * sizeof(TqReadyKey));
+	n = tq_maintain_read_ready(lane, &from, max, keys);
+	tq_ready_refill_end(keys, n, n < max);
+	pfree(keys);
+	return n;
 }

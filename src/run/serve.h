@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * serve.h
- *	  Which lanes an in-database claimer serves.
+ *	  Which lanes an in-database claimer serves, and reading a lane.
  *
  *-------------------------------------------------------------------------
  */
@@ -30,5 +30,8 @@ typedef struct TqServed
  */
 extern TqServed *tq_serve_lanes(const char *worker, const char *queue, bool manual);
 extern void tq_serve_remove_queue(TqServed *served, const char *queue);
+
+/* Read a lane into the ready index; returns how many tasks were found. */
+extern int	tq_serve_refill(int64 lane);
 
 #endif

@@ -7,7 +7,8 @@
  * one of the numbers up to that limit.  Leases are in the rows of their tasks,
  * and each makes one more of the numbers useless.  A session can take its own
  * locks again, so it keeps a list of what it holds: a handler that runs tasks
- * itself must not get the one that it is executing.
+ * itself must not get the one that it is executing.  That list is all it can
+ * see.
  *
  *-------------------------------------------------------------------------
  */
@@ -26,10 +27,9 @@
 
 typedef struct HeldClaim
 {
-	int64		task_id;
+	TqClaim		claim;
 	LOCKTAG		task_lock;
-	LOCKTAG		queue_lock;
-	bool		counted;		/* queue_lock is held */
+	LOCKTAG		queue_lock;		/* held if the claim is counted */
 } HeldClaim;
 
 static HeldClaim *held = NULL;
@@ -76,50 +76,83 @@ set_number(LOCKTAG *tag, uint64 queue_hash, int number)
 }
 
 static bool
-lock_number(HeldClaim *claim, uint64 queue_hash, int max_running)
+lock_number(HeldClaim *one, uint64 queue_hash, int max_running)
 {
 	for (int number = 1; number <= max_running; number++)
 	{
-		set_number(&claim->queue_lock, queue_hash, number);
-		if (lock(&claim->queue_lock))
+		set_number(&one->queue_lock, queue_hash, number);
+		if (lock(&one->queue_lock))
 			return true;
 	}
 	return false;
 }
 
 TqClaimResult
-tq_claim_lock_take(int64 task_id, uint64 queue_hash, int max_running)
+tq_claim_lock_take(const TqClaim *claim, uint64 queue_hash, int max_running)
 {
-	HeldClaim  *claim = reserve();
+	HeldClaim  *one = reserve();
 
-	claim->task_id = task_id;
-	SET_LOCKTAG_ADVISORY(claim->task_lock, MyDatabaseId, (uint32) (task_id >> 32),
-						 (uint32) task_id, CLAIM_LOCK_CLASS);
-	if (!lock(&claim->task_lock))
+	one->claim = *claim;
+	SET_LOCKTAG_ADVISORY(one->task_lock, MyDatabaseId, (uint32) (claim->task_id >> 32),
+						 (uint32) claim->task_id, CLAIM_LOCK_CLASS);
+	if (!lock(&one->task_lock))
 		return TQ_CLAIM_TAKEN;
-	claim->counted = max_running > 0;
-	if (claim->counted && !lock_number(claim, queue_hash, max_running))
+	one->claim.counted = max_running > 0;
+	if (one->claim.counted && !lock_number(one, queue_hash, max_running))
 	{
-		LockRelease(&claim->task_lock, ExclusiveLock, true);
+		LockRelease(&one->task_lock, ExclusiveLock, true);
 		return TQ_CLAIM_QUEUE_FULL;
 	}
 	nheld++;
 	return TQ_CLAIM_OK;
 }
 
-void
-tq_claim_lock_release(int64 task_id)
+static HeldClaim *
+find(int64 task_id)
 {
 	for (int i = nheld - 1; i >= 0; i--)
 	{
-		if (held[i].task_id != task_id)
-			continue;
-		LockRelease(&held[i].task_lock, ExclusiveLock, true);
-		if (held[i].counted)
-			LockRelease(&held[i].queue_lock, ExclusiveLock, true);
-		held[i] = held[--nheld];
-		return;
+		if (held[i].claim.task_id == task_id)
+			return &held[i];
 	}
+	return NULL;
+}
+
+bool
+tq_claim_lock_find(int64 task_id, TqClaim *claim)
+{
+	HeldClaim  *one = find(task_id);
+
+	if (one != NULL && claim != NULL)
+		*claim = one->claim;
+	return one != NULL;
+}
+
+TqClaim *
+tq_claim_lock_list(TqClaimFilter filter, void *arg, int *n)
+{
+	TqClaim    *list = palloc(Max(nheld, 1) * sizeof(TqClaim));
+
+	*n = 0;
+	for (int i = 0; i < nheld; i++)
+	{
+		if (filter == NULL || filter(&held[i].claim, arg))
+			list[(*n)++] = held[i].claim;
+	}
+	return list;
+}
+
+void
+tq_claim_lock_release(int64 task_id)
+{
+	HeldClaim  *one = find(task_id);
+
+	if (one == NULL)
+		return;
+	LockRelease(&one->task_lock, ExclusiveLock, true);
+	if (one->claim.counted)
+		LockRelease(&one->queue_lock, ExclusiveLock, true);
+	*one = held[--nheld];
 }
 
 int

@@ -13,8 +13,12 @@
 #include "shmem/claims.h"
 
 /* max_running 0: no limit. */
-extern TqClaimResult tq_claim_lock_take(int64 task_id, uint64 queue_hash, int max_running);
+extern TqClaimResult tq_claim_lock_take(const TqClaim *claim, uint64 queue_hash, int max_running);
 extern void tq_claim_lock_release(int64 task_id);
+
+/* Among the claims of this session; as those of claims.h. */
+extern bool tq_claim_lock_find(int64 task_id, TqClaim *claim);
+extern TqClaim *tq_claim_lock_list(TqClaimFilter filter, void *arg, int *n);
 
 /*
  * Held by whoever starts a task of a queue with a limit: by a session until it

@@ -24,6 +24,7 @@
 #include "base/guc.h"
 #include "shmem/claim_lock.h"
 #include "shmem/claims.h"
+#include "shmem/databases.h"
 #include "shmem/poll.h"
 #include "shmem/running.h"
 #include "shmem/shmem.h"
@@ -187,7 +188,7 @@ tq_claim_take(const TqClaim *claim, int max_running)
 	TqClaimResult result = TQ_CLAIM_OK;
 
 	if (claims == NULL)
-		return tq_claim_lock_take(claim->task_id, tq_running_hash(claim->queue), max_running);
+		return tq_claim_lock_take(claim, tq_running_hash(claim->queue), max_running);
 	if (!claim->external)
 		reserve_mine();
 
@@ -232,7 +233,7 @@ tq_claim_find(int64 task_id, TqClaim *claim)
 	bool		found;
 
 	if (claims == NULL)
-		return false;
+		return tq_claim_lock_find(task_id, claim);
 	entry = find_locked(MyDatabaseId, task_id, LW_SHARED, &lock);
 	found = entry != NULL;
 	if (found && claim != NULL)
@@ -241,15 +242,39 @@ tq_claim_find(int64 task_id, TqClaim *claim)
 	return found;
 }
 
-/* A slot of a limited queue that becomes free may be what an idle worker waits for. */
-static void
-after_removal(bool counted, Oid database, const char *queue)
+/* What of a claim is looked at after it was removed. */
+typedef struct Removed
 {
-	if (!counted)
+	bool		counted;
+	bool		canceled;
+	char		queue[TQ_CLAIM_NAME_LEN];
+} Removed;
+
+static void
+remove_claim(ClaimEntry *entry, Removed *removed)
+{
+	removed->canceled = entry->claim.cancel_requested;
+	removed->counted = entry->claim.counted;
+	if (removed->counted)
+		memcpy(removed->queue, entry->claim.queue, sizeof(removed->queue));
+	remove_entry(entry);
+}
+
+/*
+ * A slot of a limited queue that becomes free may be what an idle worker waits
+ * for.  A request to cancel may have come after the end of the attempt had
+ * looked for one, or that end may yet be rolled back.
+ */
+static void
+after_removal(const Removed *removed)
+{
+	if (removed->canceled)
+		tq_database_tell(MyDatabaseId, TQ_NEWS_CANCEL);
+	if (!removed->counted)
 		return;
-	tq_running_remove(database, queue);
-	tq_wake_worker(database, 0);
-	tq_poll_wake_limited(database);
+	tq_running_remove(MyDatabaseId, removed->queue);
+	tq_wake_worker(MyDatabaseId, 0);
+	tq_poll_wake_limited(MyDatabaseId);
 }
 
 bool
@@ -257,9 +282,7 @@ tq_claim_release(int64 task_id)
 {
 	ClaimEntry *entry;
 	LWLock	   *lock;
-	bool		counted = false;
-	bool		canceled = false;
-	char		queue[TQ_CLAIM_NAME_LEN];
+	Removed		removed = {.canceled = false};
 
 	if (claims == NULL)
 	{
@@ -268,20 +291,14 @@ tq_claim_release(int64 task_id)
 	}
 	entry = find_locked(MyDatabaseId, task_id, LW_EXCLUSIVE, &lock);
 	if (entry != NULL)
-	{
-		canceled = entry->claim.cancel_requested;
-		counted = entry->claim.counted;
-		if (counted)
-			memcpy(queue, entry->claim.queue, sizeof(queue));
-		remove_entry(entry);
-	}
+		remove_claim(entry, &removed);
 	LWLockRelease(lock);
 	/* A signal that was sent is handled at the latest on return from a system call. */
-	if (canceled)
+	if (removed.canceled)
 		(void) kill(MyProcPid, 0);
 	forget_mine(task_id);
-	after_removal(counted, MyDatabaseId, queue);
-	return canceled;
+	after_removal(&removed);
+	return removed.canceled;
 }
 
 /*
@@ -321,22 +338,16 @@ tq_claim_change(int64 task_id, TqClaimChange change, void *arg)
 	ClaimEntry *entry;
 	LWLock	   *lock;
 	bool		found;
-	bool		counted = false;
-	char		queue[TQ_CLAIM_NAME_LEN];
+	Removed		removed = {.canceled = false};
 
 	if (claims == NULL)
 		return false;
 	entry = find_locked(MyDatabaseId, task_id, LW_EXCLUSIVE, &lock);
 	found = entry != NULL;
 	if (found && !change(&entry->claim, arg))
-	{
-		counted = entry->claim.counted;
-		if (counted)
-			memcpy(queue, entry->claim.queue, sizeof(queue));
-		remove_entry(entry);
-	}
+		remove_claim(entry, &removed);
 	LWLockRelease(lock);
-	after_removal(counted, MyDatabaseId, queue);
+	after_removal(&removed);
 	return found;
 }
 
@@ -354,7 +365,7 @@ tq_claim_list(TqClaimFilter filter, void *arg, int *n)
 
 	*n = 0;
 	if (claims == NULL)
-		return NULL;
+		return tq_claim_lock_list(filter, arg, n);
 	size = hash_get_num_entries(claims) + 64;
 	list = palloc(size * sizeof(TqClaim));
 	for (int i = 0; i < TQ_CLAIM_PARTITIONS; i++)

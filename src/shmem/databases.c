@@ -65,6 +65,14 @@ find(Oid oid)
 	return NULL;
 }
 
+/* For a change; locked in any case. */
+static TqDatabase *
+lock_entry(Oid oid)
+{
+	lock(LW_EXCLUSIVE);
+	return find(oid);
+}
+
 /* NULL: the directory is full; tasks of that database wait for run_tasks(). */
 static TqDatabase *
 find_or_make(Oid oid)
@@ -148,10 +156,8 @@ tq_database_snapshot(TqDatabase *copies, int max)
 bool
 tq_database_set_state(Oid oid, TqDatabaseState state, TimestampTz retry_at)
 {
-	TqDatabase *database;
+	TqDatabase *database = lock_entry(oid);
 
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
 	if (database != NULL)
 	{
 		database->state = state;
@@ -175,10 +181,8 @@ remove_entry(TqDatabase *database)
 void
 tq_database_remove(Oid oid)
 {
-	TqDatabase *database;
+	TqDatabase *database = lock_entry(oid);
 
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
 	if (database != NULL)
 		remove_entry(database);
 	unlock();
@@ -219,10 +223,8 @@ back_off(TqDatabase *database)
 void
 tq_database_detach_scheduler(Oid oid, bool found_extension, bool failed)
 {
-	TqDatabase *database;
+	TqDatabase *database = lock_entry(oid);
 
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
 	if (database != NULL && database->scheduler_pid == MyProcPid)
 	{
 		database->scheduler_pid = 0;
@@ -265,10 +267,8 @@ tq_database_take_messages(Oid oid, TqMessages *messages)
 void
 tq_database_due_scan_begin(Oid oid)
 {
-	TqDatabase *database;
+	TqDatabase *database = lock_entry(oid);
 
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
 	if (database != NULL)
 	{
 		database->due_scanning = true;
@@ -281,10 +281,8 @@ tq_database_due_scan_begin(Oid oid)
 void
 tq_database_due_scan_end(Oid oid, TimestampTz next_due)
 {
-	TqDatabase *database;
+	TqDatabase *database = lock_entry(oid);
 
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
 	if (database != NULL)
 	{
 		database->next_due = Min(next_due, database->due_lowered);
@@ -296,10 +294,8 @@ tq_database_due_scan_end(Oid oid, TimestampTz next_due)
 void
 tq_database_set_flag(Oid oid, int flags, bool value)
 {
-	TqDatabase *database;
+	TqDatabase *database = lock_entry(oid);
 
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
 	if (database != NULL && value)
 		database->flags |= flags;
 	else if (database != NULL)
@@ -373,10 +369,8 @@ tq_database_want_worker(Oid oid, int number)
 void
 tq_database_note_due(Oid oid, TimestampTz run_at)
 {
-	TqDatabase *database;
+	TqDatabase *database = lock_entry(oid);
 
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
 	if (database != NULL)
 	{
 		if (database->due_scanning)
@@ -393,10 +387,8 @@ tq_database_note_due(Oid oid, TimestampTz run_at)
 void
 tq_database_tell(Oid oid, TqDatabaseNews news)
 {
-	TqDatabase *database;
+	TqDatabase *database = lock_entry(oid);
 
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
 	if (database != NULL)
 	{
 		database->config_epoch += news == TQ_NEWS_CONFIG;
@@ -404,6 +396,29 @@ tq_database_tell(Oid oid, TqDatabaseNews news)
 		database->sweep |= news == TQ_NEWS_ROWS;
 		set_latch(database->scheduler_latch);
 	}
+	unlock();
+}
+
+void
+tq_database_note_cancel(Oid oid)
+{
+	TqDatabase *database = lock_entry(oid);
+
+	if (database != NULL)
+	{
+		database->no_cancels = false;
+		database->cancel_epoch++;
+	}
+	unlock();
+}
+
+void
+tq_database_set_no_cancels(Oid oid, uint32 epoch)
+{
+	TqDatabase *database = lock_entry(oid);
+
+	if (database != NULL && database->cancel_epoch == epoch)
+		database->no_cancels = true;
 	unlock();
 }
 
@@ -430,10 +445,8 @@ tq_database_block(Oid oid)
 void
 tq_database_unblock(Oid oid)
 {
-	TqDatabase *database;
+	TqDatabase *database = lock_entry(oid);
 
-	lock(LW_EXCLUSIVE);
-	database = find(oid);
 	if (database != NULL && database->blocked > 0)
 	{
 		database->blocked--;

@@ -58,6 +58,10 @@ typedef struct TqDatabase
 	bool		check_cancels;	/* cancel_request rows may wait for a task that nobody runs */
 	bool		sweep;			/* rows may have come without a note: COMMIT PREPARED */
 
+	/* Whoever takes a task looks for a request to cancel it, unless it is known that there is none. */
+	bool		no_cancels;
+	uint32		cancel_epoch;	/* rises with every request */
+
 	/* The next scheduled task: lowered at commit, recomputed by the scheduler. */
 	TimestampTz next_due;
 	bool		due_scanning;
@@ -89,6 +93,7 @@ typedef struct TqMessages
 extern void tq_database_take_messages(Oid oid, TqMessages *messages);
 extern void tq_database_due_scan_begin(Oid oid);
 extern void tq_database_due_scan_end(Oid oid, TimestampTz next_due);
+extern void tq_database_set_no_cancels(Oid oid, uint32 epoch);	/* no request was there at or after that epoch */
 extern void tq_database_set_flag(Oid oid, int flags, bool value);
 
 /* What the scheduler is told; see the fields that it sets. */
@@ -105,6 +110,7 @@ extern void tq_database_wake_scheduler(Oid oid);
 extern void tq_database_want_worker(Oid oid, int number);
 extern void tq_database_note_due(Oid oid, TimestampTz run_at);
 extern void tq_database_tell(Oid oid, TqDatabaseNews news);
+extern void tq_database_note_cancel(Oid oid);	/* before the claim is looked for */
 extern uint32 tq_database_config_epoch(Oid oid);
 
 /* Whether in-database workers serve the current database; reason may be NULL. */

@@ -79,6 +79,22 @@ tq_lane_head_make(Oid database, int64 lane)
 	return head;
 }
 
+void
+tq_lane_head_lower(TqLaneHead *lane, const TqReadyKey *key)
+{
+	if (lane->complete || tq_ready_compare(key, &lane->mark) < 0)
+	{
+		lane->mark = *key;
+		lane->complete = false;
+	}
+	if (lane->refiller != 0 &&
+		(!lane->lowered_valid || tq_ready_compare(key, &lane->lowered) < 0))
+	{
+		lane->lowered = *key;
+		lane->lowered_valid = true;
+	}
+}
+
 int
 tq_lane_heads_count(void)
 {

@@ -50,6 +50,10 @@ extern void tq_lanes_attach(void);
 
 extern TqLaneHead *tq_lane_head_find(Oid database, int64 lane); /* NULL: unknown */
 extern TqLaneHead *tq_lane_head_make(Oid database, int64 lane); /* NULL: no room */
+
+/* A key at or beyond the mark, or without room in the heap, is in the table only. */
+extern void tq_lane_head_lower(TqLaneHead *lane, const TqReadyKey *key);
+
 extern int	tq_lane_heads_count(void);
 
 extern int	tq_lane_heads_max(void);

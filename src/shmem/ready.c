@@ -35,7 +35,7 @@ typedef struct ReadyIndex
 	int			nfree;
 	uint64		activity;
 	pairingheap_node *free;		/* linked through next_sibling */
-	TqReadyEntry		entries[FLEXIBLE_ARRAY_MEMBER];
+	TqReadyEntry entries[FLEXIBLE_ARRAY_MEMBER];
 } ReadyIndex;
 
 static ReadyIndex *ready = NULL;
@@ -150,22 +150,6 @@ may_grow(const TqLaneHead *lane)
 	return lane->count < fair_share() || ready->nfree > tq_ready_capacity / 8;
 }
 
-static void
-lower_mark(TqLaneHead *lane, const TqReadyKey *key)
-{
-	if (lane->complete || tq_ready_compare(key, &lane->mark) < 0)
-	{
-		lane->mark = *key;
-		lane->complete = false;
-	}
-	if (lane->refiller != 0 &&
-		(!lane->lowered_valid || tq_ready_compare(key, &lane->lowered) < 0))
-	{
-		lane->lowered = *key;
-		lane->lowered_valid = true;
-	}
-}
-
 /* Leave all but the first entries to the table. */
 static void
 shed(TqLaneHead *lane, int keep)
@@ -179,7 +163,7 @@ shed(TqLaneHead *lane, int keep)
 		node->next_sibling = kept;
 		kept = node;
 	}
-	lower_mark(lane, &((TqReadyEntry *) lane->heap.ph_root)->key);
+	tq_lane_head_lower(lane, &((TqReadyEntry *) lane->heap.ph_root)->key);
 	release_entries(lane);
 	while ((node = kept) != NULL)
 	{
@@ -207,7 +191,7 @@ make_room(const TqLaneHead *lane)
 static void
 add_entry(TqLaneHead *lane, const TqReadyKey *key)
 {
-	TqReadyEntry	   *entry = (TqReadyEntry *) ready->free;
+	TqReadyEntry *entry = (TqReadyEntry *) ready->free;
 
 	ready->free = entry->node.next_sibling;
 	ready->nfree--;
@@ -225,7 +209,7 @@ push(TqLaneHead *lane, const TqReadyKey *key)
 	if (below && may_grow(lane))
 		add_entry(lane, key);
 	else
-		lower_mark(lane, key);
+		tq_lane_head_lower(lane, key);
 }
 
 void
@@ -249,7 +233,7 @@ tq_ready_lower_mark(Oid database, int64 id, const TqReadyKey *key)
 	lane = find_or_make(database, id);
 	ready->activity++;
 	if (lane != NULL)
-		lower_mark(lane, key);
+		tq_lane_head_lower(lane, key);
 	unlock();
 }
 
@@ -380,39 +364,51 @@ tq_ready_refill_begin(Oid database, int64 id, TqReadyKey *from, int *max)
 	return ok;
 }
 
+/* NULL: somebody has reset it, or another one refills it by now. */
+static TqLaneHead *
+refilled_lane(void)
+{
+	TqLaneHead *lane = tq_lane_head_find(refill_database, refill_lane);
+
+	return lane != NULL && lane->refiller == MyProcPid ? lane : NULL;
+}
+
 /* What was committed meanwhile below the mark may be missing in what was read. */
 static void
 end_refill(TqLaneHead *lane)
 {
-	lane->refiller = 0;
-	if (lane->lowered_valid)
-		lower_mark(lane, &lane->lowered);
-	lane->lowered_valid = false;
+	if (lane != NULL)
+	{
+		lane->refiller = 0;
+		if (lane->lowered_valid)
+			tq_lane_head_lower(lane, &lane->lowered);
+		lane->lowered_valid = false;
+	}
+	refilling = false;
 }
 
 void
-tq_ready_refill_end(Oid database, int64 id, const TqReadyKey *keys, int nkeys, bool exhausted)
+tq_ready_refill_end(const TqReadyKey *keys, int nkeys, bool exhausted)
 {
 	TqLaneHead *lane;
 	int			placed = 0;
 
 	lock(LW_EXCLUSIVE);
-	lane = tq_lane_head_find(database, id);
-	if (lane != NULL && lane->refiller == MyProcPid)
+	lane = refilled_lane();
+	if (lane != NULL)
 	{
 		while (placed < nkeys && ready->nfree > 0)
 			add_entry(lane, &keys[placed++]);
 		lane->complete = exhausted && placed == nkeys;
-		if (!lane->complete)
-		{
-			/* The mark is the first key that was not placed, or just beyond the last one. */
-			lane->mark = placed < nkeys ? keys[placed] : keys[nkeys - 1];
-			if (placed == nkeys)
-				lane->mark.task_id++;
-		}
-		end_refill(lane);
 	}
-	refilling = false;
+	if (lane != NULL && !lane->complete)
+	{
+		/* The mark is the first key that was not placed, or just beyond the last one. */
+		lane->mark = placed < nkeys ? keys[placed] : keys[nkeys - 1];
+		if (placed == nkeys)
+			lane->mark.task_id++;
+	}
+	end_refill(lane);
 	unlock();
 }
 
@@ -420,15 +416,10 @@ tq_ready_refill_end(Oid database, int64 id, const TqReadyKey *keys, int nkeys, b
 void
 tq_ready_refill_cancel(void)
 {
-	TqLaneHead *lane;
-
 	if (!refilling)
 		return;
 	lock(LW_EXCLUSIVE);
-	lane = tq_lane_head_find(refill_database, refill_lane);
-	if (lane != NULL && lane->refiller == MyProcPid)
-		end_refill(lane);
-	refilling = false;
+	end_refill(refilled_lane());
 	unlock();
 }
 

@@ -76,8 +76,7 @@ extern TqPopResult tq_ready_pop(Oid database, const int64 *lanes, int nlanes, in
  * exhausted: the table had no more rows.  On an error call cancel.
  */
 extern bool tq_ready_refill_begin(Oid database, int64 lane, TqReadyKey *from, int *max);
-extern void tq_ready_refill_end(Oid database, int64 lane, const TqReadyKey *keys, int nkeys,
-								bool exhausted);
+extern void tq_ready_refill_end(const TqReadyKey *keys, int nkeys, bool exhausted);
 extern void tq_ready_refill_cancel(void);	/* any refill of this backend */
 
 /* Whether so many lanes can be asked for at a time. */

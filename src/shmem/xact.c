@@ -231,8 +231,7 @@ void
 tq_xact_note_cancel(int64 task_id)
 {
 	tq_xact_forbid_prepare("canceled a running task");
-	if (tq_shmem_available())
-		add_note(&notes.cancels, task_id);
+	add_note(&notes.cancels, task_id);
 }
 
 bool
@@ -321,6 +320,7 @@ deliver_ready(const NoteList *list, bool range)
 static void
 deliver_cancel(int64 task_id)
 {
+	tq_database_note_cancel(MyDatabaseId);
 	if (!tq_claim_request_cancel(MyDatabaseId, task_id))
 		tq_database_tell(MyDatabaseId, TQ_NEWS_CANCEL);
 	else

@@ -7,8 +7,12 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
+#include "shmem/databases.h"
+#include "shmem/shmem.h"
 #include "store/cancel.h"
 #include "store/plans.h"
 
@@ -18,6 +22,7 @@ static TqPlan insert_request = TQ_PLAN(
 static TqPlan find_request = TQ_PLAN(
 	"SELECT reason, discard FROM task_queue.cancel_request WHERE task_id = $1 ORDER BY requested_at",
 	INT8OID);
+static TqPlan find_any = TQ_PLAN0("SELECT 1 FROM task_queue.cancel_request LIMIT 1");
 static TqPlan delete_requests = TQ_PLAN(
 	"DELETE FROM task_queue.cancel_request WHERE task_id = $1", INT8OID);
 static TqPlan find_stale = TQ_PLAN0(
@@ -44,15 +49,26 @@ tq_cancel_request(int64 task_id, const char *reason, Oid role, bool discard)
 	tq_spi_end(&spi);
 }
 
+/* With a snapshot of now, whatever the isolation level: a request that was committed counts. */
+static uint64
+find_requests(int64 task_id)
+{
+	Datum		id = Int64GetDatum(task_id);
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	uint64		n = tq_plan_query(&find_request, &id, NULL, snapshot);
+
+	UnregisterSnapshot(snapshot);
+	return n;
+}
+
 bool
 tq_cancel_requested(int64 task_id, char **reason)
 {
-	Datum		id = Int64GetDatum(task_id);
 	bool		found;
 	TqSpi		spi;
 
 	tq_spi_begin(&spi);
-	found = tq_plan_run(&find_request, &id, NULL) > 0;
+	found = find_requests(task_id) > 0;
 	if (found)
 		*reason = tq_row_text(0, 0, spi.caller);
 	tq_spi_end(&spi);
@@ -60,15 +76,39 @@ tq_cancel_requested(int64 task_id, char **reason)
 }
 
 bool
+tq_cancel_is_pending(int64 task_id, char **reason)
+{
+	TqDatabase	database;
+
+	/* Without shared memory requests concern only attempts that look for them when they end. */
+	if (!tq_shmem_available() ||
+		(tq_database_get(MyDatabaseId, &database) && database.no_cancels))
+		return false;
+	return tq_cancel_requested(task_id, reason);
+}
+
+bool
+tq_cancel_any(void)
+{
+	TqSpi		spi;
+	bool		any;
+
+	tq_spi_begin(&spi);
+	any = tq_plan_run(&find_any, NULL, NULL) > 0;
+	tq_spi_end(&spi);
+	return any;
+}
+
+bool
 tq_cancel_discards(int64 task_id)
 {
-	Datum		id = Int64GetDatum(task_id);
 	bool		discards = false;
+	uint64		n;
 	TqSpi		spi;
 
 	tq_spi_begin(&spi);
-	(void) tq_plan_run(&find_request, &id, NULL);
-	for (uint64 i = 0; i < SPI_processed; i++)
+	n = find_requests(task_id);
+	for (uint64 i = 0; i < n; i++)
 		discards = discards || tq_row_bool(i, 1);
 	tq_spi_end(&spi);
 	return discards;

@@ -23,6 +23,13 @@ extern void tq_cancel_request(int64 task_id, const char *reason, Oid role, bool 
 extern bool tq_cancel_requested(int64 task_id, char **reason);
 extern bool tq_cancel_discards(int64 task_id);
 
+/*
+ * The same for a task that was claimed just now: nearly always memory knows
+ * that there are no requests at all.
+ */
+extern bool tq_cancel_is_pending(int64 task_id, char **reason);
+extern bool tq_cancel_any(void);
+
 extern void tq_cancel_forget(int64 task_id);
 extern void tq_cancel_forget_ended(void);
 

@@ -40,6 +40,7 @@
 
 #include "base/owner.h"
 #include "store/leaf.h"
+#include "store/task_rel.h"
 
 #define MAX_LEAVES	4			/* done, failed, attempts, and one across midnight */
 #define MAX_INDEXES	16
@@ -216,21 +217,11 @@ has_unique_index(const Leaf *entry)
 	return false;
 }
 
-/* Fetching toasted values needs a snapshot. */
-static bool
-push_snapshot(void)
-{
-	if (ActiveSnapshotSet())
-		return false;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	return true;
-}
-
 static void
 insert_tuple(Leaf *entry, Relation rel, int ncolumns, Datum *values, bool *nulls)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(rel), &TTSOpsVirtual);
-	bool		pushed = push_snapshot();
+	bool		pushed = tq_push_snapshot();
 
 	memcpy(slot->tts_values, values, ncolumns * sizeof(Datum));
 	memcpy(slot->tts_isnull, nulls, ncolumns * sizeof(bool));
@@ -263,7 +254,7 @@ insert_pending(void)
 {
 	Relation	rel = table_open(pending_relid, RowExclusiveLock);
 	Leaf	   *entry = find_leaf(rel);
-	bool		pushed = push_snapshot();
+	bool		pushed = tq_push_snapshot();
 
 	if (entry == NULL)
 		elog(ERROR, "too many indexes on partition %u", pending_relid);

@@ -115,9 +115,8 @@ tq_task_lock_slot(Relation rel, TupleTableSlot *slot, Snapshot snapshot, TqLockW
 	return TQ_LOCK_GONE;
 }
 
-/* Writing TOAST needs a snapshot. */
-static bool
-push_snapshot(void)
+bool
+tq_push_snapshot(void)
 {
 	if (ActiveSnapshotSet())
 		return false;
@@ -129,7 +128,7 @@ void
 tq_task_delete_tuple(HeapTuple tuple)
 {
 	Relation	rel = tq_task_open();
-	bool		pushed = push_snapshot();
+	bool		pushed = tq_push_snapshot();
 	TM_FailureData tmfd;
 	TM_Result	result;
 
@@ -186,7 +185,7 @@ tq_task_write_begin(void)
 	InitResultRelInfo(writer->rri, writer->rel, 0, NULL, 0);
 	ExecOpenIndices(writer->rri, false);
 	writer->slot = MakeSingleTupleTableSlot(RelationGetDescr(writer->rel), &TTSOpsVirtual);
-	writer->pushed = push_snapshot();
+	writer->pushed = tq_push_snapshot();
 	MemoryContextSwitchTo(old_context);
 	return writer;
 }

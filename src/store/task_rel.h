@@ -45,6 +45,9 @@ extern HeapTuple tq_task_update_tuple(HeapTuple tuple, Datum *values, bool *null
 extern void tq_task_delete_tuple(HeapTuple tuple);
 extern TqLockResult tq_task_delete_now(Relation rel, HeapTuple tuple);
 
+/* Reading and writing TOAST needs a snapshot; true: the caller is to pop it. */
+extern bool tq_push_snapshot(void);
+
 extern void tq_task_rel_init(void);
 
 #endif

@@ -132,6 +132,23 @@ SELECT task_queue.cancel(:r);
 SELECT state, priority FROM task_queue.tasks WHERE task_id = :r;
 ROLLBACK;
 
+-- a handler that looks at its own task, and one that deletes it: no outcome is kept
+CREATE FUNCTION control_results.looks(delete boolean) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+	id bigint := (SELECT task_id FROM task_queue.current_task());
+BEGIN
+	RETURN jsonb_build_array((SELECT state FROM task_queue.tasks WHERE task_id = id), (SELECT state FROM task_queue.wait(id, '0')),
+		task_queue.get_task(id) -> 'attempt', task_queue.get_task(id) -> 'worker', task_queue.alter_task(id, priority => 1),
+		(SELECT running FROM task_queue.queues WHERE name = 'cr_looks'), CASE WHEN delete THEN task_queue.delete_task(id, force => true) END);
+END
+$$;
+SELECT task_queue.create_queue('cr_looks'), task_queue.register_handler('control_results.looks(boolean)', 'cr.looks', queue => 'cr_looks');
+SELECT task_queue.enqueue('cr.looks', '[false]') AS l, task_queue.enqueue('cr.looks', '[true]') AS d \gset
+SELECT state FROM task_queue.drain('cr_looks');
+SELECT task_queue.await(:l);
+SELECT task_queue.get_task(:d);
+SELECT task_queue.delete_task(:l), task_queue.unregister_handler('cr.looks'), task_queue.drop_queue('cr_looks');
+
 -- purge and delete take the attempts along
 SELECT task_queue.purge_dead_letters('0') > 0 AS purged;
 SELECT count(*) FROM task_queue.dead_letters;
