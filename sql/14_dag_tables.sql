@@ -98,7 +98,7 @@ CREATE TABLE dag_counter (
 	carry int NOT NULL,
 	carry_bad int NOT NULL,
 	home smallint NOT NULL,					-- slice of the step whose countdown it is
-	dead boolean NOT NULL,					-- that step was skipped
+	dead boolean NOT NULL,					-- that step was skipped, or had started when a dependency was retried
 	PRIMARY KEY (dag_key, step_no, slice)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 

@@ -4,7 +4,8 @@
  *	  Arguments of SQL-callable functions.
  *
  * No function is STRICT: NULL means "not given".  The functions named
- * "required" raise 22023 for NULL.
+ * "required" raise 22023 for NULL, those that name the argument for a negative
+ * value.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,7 @@
 #include "fmgr.h"
 #include "utils/builtins.h"
 
+#include "base/clock.h"
 #include "base/errors.h"
 
 /* NULL if not given. */
@@ -51,6 +53,38 @@ static inline int32
 tq_arg_int32(FunctionCallInfo fcinfo, int n, int32 not_given)
 {
 	return PG_ARGISNULL(n) ? not_given : PG_GETARG_INT32(n);
+}
+
+static inline int32
+tq_arg_count(FunctionCallInfo fcinfo, int n, const char *name, int32 not_given)
+{
+	if (PG_ARGISNULL(n))
+		return not_given;
+	if (PG_GETARG_INT32(n) < 0)
+		tq_error_negative_argument(name);
+	return PG_GETARG_INT32(n);
+}
+
+/* In microseconds. */
+static inline int64
+tq_arg_interval(FunctionCallInfo fcinfo, int n, const char *name, int64 not_given)
+{
+	int64		us;
+
+	if (PG_ARGISNULL(n))
+		return not_given;
+	us = tq_clock_interval_us(PG_GETARG_INTERVAL_P(n));
+	if (us < 0)
+		tq_error_negative_argument(name);
+	return us;
+}
+
+static inline int64
+tq_arg_required_interval(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		tq_error_null_argument(name);
+	return tq_arg_interval(fcinfo, n, name, 0);
 }
 
 #endif

@@ -57,27 +57,15 @@ queue_name_argument(FunctionCallInfo fcinfo, int n)
 static Interval *
 keep_argument(FunctionCallInfo fcinfo, int n, const char *name)
 {
-	Interval   *keep;
-
-	if (PG_ARGISNULL(n))
-		return NULL;
-	keep = PG_GETARG_INTERVAL_P(n);
-	if (tq_clock_interval_us(keep) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be negative", name)));
-	return keep;
+	(void) tq_arg_interval(fcinfo, n, name, 0);
+	return PG_ARGISNULL(n) ? NULL : PG_GETARG_INTERVAL_P(n);
 }
 
 /* Arguments 1 to 4 of create_queue() and alter_queue(). */
 static void
 options_arguments(FunctionCallInfo fcinfo, TqQueueOptions *options)
 {
-	options->max_running = tq_arg_int32(fcinfo, 1, -1);
-	if (!PG_ARGISNULL(1) && options->max_running < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be negative", "max_running")));
+	options->max_running = tq_arg_count(fcinfo, 1, "max_running", -1);
 	options->retry_policy = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
 	if (options->retry_policy != (Datum) 0)
 		tq_policy_check(options->retry_policy);

@@ -164,7 +164,10 @@ tq_step_set_count(int64 dag_key, const TqUncountedStep *step, int32 unmet)
 		tq_row_free(&row);
 }
 
-/* Make the DAG's counters anew from its steps; nothing is carried then. */
+/*
+ * Make the DAG's counters anew from its steps; nothing is carried then, and
+ * nothing will be by split countdowns of steps that do not wait any more.
+ */
 void
 tq_dag_recount(TqDag *dag)
 {
@@ -174,6 +177,9 @@ tq_dag_recount(TqDag *dag)
 	static TqPlan plans[] = {
 		TQ_PLAN("UPDATE task_queue.dag_step SET carry = 0, carry_bad = 0"
 				" WHERE dag_key = $1 AND (carry > 0 OR carry_bad > 0)", INT8OID),
+		TQ_PLAN("UPDATE task_queue.dag_counter AS c SET dead = true FROM task_queue.dag_step AS s"
+				" WHERE s.dag_key = $1 AND s.split AND s.state <> 'p' AND c.dag_key = $1 AND c.step_no = s.step_no",
+				INT8OID),
 		TQ_PLAN("UPDATE task_queue.dag_counter AS c SET open = COALESCE(n.open, 0), bad = COALESCE(n.bad, 0)"
 				" FROM task_queue.dag_counter AS z LEFT JOIN"
 				"  (SELECT s.slice, " OPEN_AND_BAD " FROM task_queue.dag_step AS s WHERE s.dag_key = $1"

@@ -74,6 +74,18 @@ DELETE FROM dag_test.broken;
 SELECT task_queue.retry_step('R6', 'p7'), dag_test.drain();
 SELECT state, done, failed, skipped FROM task_queue.dags WHERE dag_id = 'R6';
 
+-- a dependent with a split countdown that has run already
+INSERT INTO dag_test.broken VALUES ('p7');
+SELECT task_queue.submit_dag(ARRAY(SELECT task_queue.step('p' || i, 'dag.ok', jsonb_build_array('p' || i)) FROM generate_series(1, 100) AS i)
+	|| task_queue.step('any', 'dag.ok', '["any"]', after_any => ARRAY(SELECT 'p' || i FROM generate_series(1, 100) AS i)), id => 'R8');
+SELECT dag_test.drain();
+SELECT state, done, failed FROM task_queue.dags WHERE dag_id = 'R8';
+SELECT task_queue.retry_step('R8', 'p7'), dag_test.drain();
+SELECT state, done, failed FROM task_queue.dags WHERE dag_id = 'R8';
+DELETE FROM dag_test.broken;
+SELECT task_queue.retry_step('R8', 'p7'), dag_test.drain();
+SELECT state, done, failed FROM task_queue.dags WHERE dag_id = 'R8';
+
 -- delete
 SELECT dag_test.submit('D', 'a; b R(a); h~');
 SELECT dag_test.drain();
