@@ -226,6 +226,20 @@ set_text(Datum *value, bool *isnull, const char *text)
 	*value = text ? CStringGetTextDatum(text) : (Datum) 0;
 }
 
+/* The handler, queue and target in the first columns of a row, as parameters; returns their lane. */
+static int64
+read_placement(SPITupleTable *rows, uint64 row, Datum *values, bool *nulls)
+{
+	char	   *names[3];
+
+	for (int i = 0; i < 3; i++)
+	{
+		names[i] = SPI_getvalue(rows->vals[row], rows->tupdesc, i + 1);
+		set_text(&values[i], &nulls[i], names[i]);
+	}
+	return lane_for(names[0], names[1], names[2]);
+}
+
 static void
 fill_filter(Datum *values, bool *nulls, const TqDeadLetterFilter *filter)
 {
@@ -259,14 +273,7 @@ tq_requeue_failed(const TqDeadLetterFilter *filter)
 	placements = SPI_tuptable;
 	for (uint64 i = 0; i < nplacements; i++)
 	{
-		char	   *names[3];
-
-		for (int c = 0; c < 3; c++)
-		{
-			names[c] = SPI_getvalue(placements->vals[i], placements->tupdesc, c + 1);
-			set_text(&values[10 + c], &nulls[10 + c], names[c]);
-		}
-		values[1] = Int64GetDatum(lane_for(names[0], names[1], names[2]));
+		values[1] = Int64GetDatum(read_placement(placements, i, &values[10], &nulls[10]));
 		(void) tq_plan_run(&move_failed, values, nulls);
 		count += note_moved(values);
 	}
@@ -323,14 +330,7 @@ give_lanes(void)
 	{
 		Datum		values[4];
 		bool		nulls[4] = {false};
-		char	   *names[3];
-
-		for (int c = 0; c < 3; c++)
-		{
-			names[c] = SPI_getvalue(rows->vals[i], rows->tupdesc, c + 1);
-			set_text(&values[1 + c], &nulls[1 + c], names[c]);
-		}
-		values[0] = Int64GetDatum(lane_for(names[0], names[1], names[2]));
+		values[0] = Int64GetDatum(read_placement(rows, i, &values[1], &nulls[1]));
 		(void) tq_plan_run(&give_lane, values, nulls);
 	}
 }
