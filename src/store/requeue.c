@@ -137,7 +137,6 @@ tq_task_alter(const TqTask *task, const TqAlteration *alteration)
 	char		state = task->state;
 	Datum		values[9] = {Int64GetDatum(task->task_id)};
 	bool		nulls[9] = {false};
-	TqSpi		spi;
 
 	if (alteration->queue != NULL)
 		lane = lane_in_queue(task->lane, alteration->queue);
@@ -153,9 +152,7 @@ tq_task_alter(const TqTask *task, const TqAlteration *alteration)
 	nulls[7] = !alteration->has_deadline && !task->has_deadline;
 	values[8] = alteration->has_labels ? alteration->labels : task->labels;
 	nulls[8] = (values[8] == (Datum) 0);
-	tq_spi_begin(&spi);
-	(void) tq_plan_run(&alter_row, values, nulls);
-	tq_spi_end(&spi);
+	(void) tq_plan_execute(&alter_row, values, nulls);
 	note_waiting(state, lane, priority, run_at, task->task_id);
 }
 
