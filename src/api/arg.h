@@ -35,6 +35,21 @@ tq_arg_required_text(FunctionCallInfo fcinfo, int n, const char *name)
 	return text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
 
+/* An argument called name, of what is called kind. */
+static inline char *
+tq_arg_required_name(FunctionCallInfo fcinfo, int n, const char *kind, int max_bytes)
+{
+	char	   *name = tq_arg_required_text(fcinfo, n, "name");
+
+	tq_error_if_empty(name, psprintf("name of a %s", kind));
+	if (strlen(name) > max_bytes)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("name of a %s is too long", kind),
+				 errdetail("It has %zu bytes; at most %d are allowed.", strlen(name), max_bytes)));
+	return name;
+}
+
 static inline Oid
 tq_arg_required_oid(FunctionCallInfo fcinfo, int n, const char *name)
 {

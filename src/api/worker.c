@@ -90,17 +90,6 @@ lease_argument(FunctionCallInfo fcinfo, int n)
 	return us;
 }
 
-static bool
-contains(char *const *list, int n, const char *name)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (strcmp(list[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Blanks are trimmed, and nulls, empty names and duplicates dropped. */
 static char **
 names_argument(FunctionCallInfo fcinfo, int n, int *count)
@@ -123,7 +112,7 @@ names_argument(FunctionCallInfo fcinfo, int n, int *count)
 		if (nulls[i])
 			continue;
 		name = TextDatumGetCString(DirectFunctionCall1(btrim1, elements[i]));
-		if (name[0] != '\0' && !contains(names, *count, name))
+		if (name[0] != '\0' && !tq_offer_contains(names, *count, name))
 			names[(*count)++] = name;
 	}
 	return names;
