@@ -167,6 +167,7 @@ BEGIN ATOMIC
 	 FROM pg_catalog.pg_stat_activity AS a
 	 WHERE (a.backend_xmin IS NOT NULL OR a.backend_xid IS NOT NULL) AND a.xact_start < now - interval '10 min'
 		AND (a.datid IS NULL OR a.datname = pg_catalog.current_database())
+		AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_vacuum AS v WHERE v.pid = a.pid)	-- one does not hold back another
 	 ORDER BY a.xact_start
 	 LIMIT 1)
 	UNION ALL

@@ -20,6 +20,7 @@
 #include "base/compat.h"
 #include "base/guc.h"
 #include "base/owner.h"
+#include "base/role.h"
 #include "handler/registry.h"
 #include "bgw/bgw.h"
 #include "shmem/flush.h"
@@ -39,6 +40,7 @@ _PG_init(void)
 {
 	tq_guc_init(process_shared_preload_libraries_in_progress);
 	tq_owner_init();
+	tq_role_init();
 	tq_queue_init();
 	tq_lane_init();
 	tq_leaf_init();
@@ -47,9 +49,7 @@ _PG_init(void)
 	tq_task_row_init();
 	tq_xact_init();
 	tq_flush_init();
+	tq_shmem_init(process_shared_preload_libraries_in_progress);
 	if (process_shared_preload_libraries_in_progress)
-	{
-		tq_shmem_init();
 		tq_bgw_init();
-	}
 }

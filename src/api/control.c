@@ -283,13 +283,7 @@ tq_purge_dead_letters(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("purge_dead_letters()");
 	tq_require_admin(GetUserId(), "purge dead letters");
-	if (PG_ARGISNULL(0))
-		tq_error_null_argument("older_than");
-	age_us = tq_clock_interval_us(PG_GETARG_INTERVAL_P(0));
-	if (age_us < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("older_than must not be negative")));
+	age_us = tq_arg_required_interval(fcinfo, 0, "older_than");
 	PG_RETURN_INT64(tq_purge_failed(tq_clock_add(tq_clock_now(), -age_us)));
 }
 

@@ -35,15 +35,6 @@ PG_FUNCTION_INFO_V1(tq_retry_step);
 PG_FUNCTION_INFO_V1(tq_signal);
 PG_FUNCTION_INFO_V1(tq_resume_breakpoint);
 
-static void
-require_not_empty(const char *value, const char *what)
-{
-	if (value != NULL && value[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be empty", what)));
-}
-
 /* A text[] as it is stored: 0 if nothing is left of it. */
 static Datum
 clean_list(FunctionCallInfo fcinfo, int n, const char *what)
@@ -60,7 +51,7 @@ static void
 read_options(FunctionCallInfo fcinfo, TqDag *dag)
 {
 	dag->dag_id = tq_arg_text(fcinfo, 1);
-	require_not_empty(dag->dag_id, "DAG id");
+	tq_error_if_empty(dag->dag_id, "DAG id");
 	if (!PG_ARGISNULL(2))
 	{
 		dag->retry_policy = PG_GETARG_DATUM(2);
@@ -76,15 +67,7 @@ read_options(FunctionCallInfo fcinfo, TqDag *dag)
 	dag->reply_to = tq_arg_text(fcinfo, 6);
 	if (dag->reply_to != NULL)
 		tq_option_check_reply_to(dag->reply_to);
-	dag->keep_us = -1;
-	if (!PG_ARGISNULL(7))
-	{
-		dag->keep_us = tq_clock_interval_us(PG_GETARG_INTERVAL_P(7));
-		if (dag->keep_us < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("\"%s\" must not be negative", "keep")));
-	}
+	dag->keep_us = tq_arg_interval(fcinfo, 7, "keep", -1);
 }
 
 Datum
@@ -169,13 +152,7 @@ tq_purge_dags(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("purge_dags()");
 	tq_require_admin(GetUserId(), "purge DAGs");
-	if (PG_ARGISNULL(0))
-		tq_error_null_argument("older_than");
-	age_us = tq_clock_interval_us(PG_GETARG_INTERVAL_P(0));
-	if (age_us < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("older_than must not be negative")));
+	age_us = tq_arg_required_interval(fcinfo, 0, "older_than");
 	PG_RETURN_INT64(tq_dag_purge(age_us, clean_list(fcinfo, 1, "label")));
 }
 
@@ -195,7 +172,7 @@ tq_signal(PG_FUNCTION_ARGS)
 	char	   *name = tq_arg_required_text(fcinfo, 1, "name");
 
 	PreventCommandIfReadOnly("signal()");
-	require_not_empty(name, "signal name");
+	tq_error_if_empty(name, "signal name");
 	PG_RETURN_BOOL(tq_dag_signal(dag_id, name, PG_ARGISNULL(2) ? NULL : PG_GETARG_JSONB_P(2), GetUserId()));
 }
 

@@ -55,7 +55,7 @@ read_state(const char *name)
 Datum
 tq_list_dag_ids(PG_FUNCTION_ARGS)
 {
-	TqDagFilter filter = {.role = GetUserId(), .max_rows = -1};
+	TqDagFilter filter = {.role = GetUserId()};
 	TqNameList	labels;
 
 	if (!PG_ARGISNULL(0))
@@ -68,12 +68,7 @@ tq_list_dag_ids(PG_FUNCTION_ARGS)
 	filter.has_created_since = !PG_ARGISNULL(2);
 	if (filter.has_created_since)
 		filter.created_since = PG_GETARG_TIMESTAMPTZ(2);
-	if (!PG_ARGISNULL(3))
-		filter.max_rows = PG_GETARG_INT32(3);
-	if (!PG_ARGISNULL(3) && filter.max_rows < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" must not be negative", "max_rows")));
+	filter.max_rows = tq_arg_count(fcinfo, 3, "max_rows", -1);
 	filter.sees_all = tq_access_may_see(filter.role, InvalidOid);
 	return tq_dag_list(&filter);
 }

@@ -67,11 +67,7 @@ set_start(FunctionCallInfo fcinfo, TqTaskRow *row)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"%s\" and \"%s\" must not be given together", "run_at", "delay")));
-	delay = tq_clock_interval_us(PG_GETARG_INTERVAL_P(ARG_DELAY));
-	if (delay < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" must not be negative", "delay")));
+	delay = tq_arg_required_interval(fcinfo, ARG_DELAY, "delay");
 	if (delay > 0)
 		tq_task_row_set(row, TQ_COL_RUN_AT,
 						TimestampTzGetDatum(tq_clock_add(tq_clock_now(), delay)));

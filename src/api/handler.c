@@ -207,16 +207,8 @@ tq_call_handler(PG_FUNCTION_ARGS)
 Datum
 tq_raise_error(PG_FUNCTION_ARGS)
 {
-	int64		retry_in = TQ_NO_RETRY_IN;
+	int64		retry_in = tq_arg_interval(fcinfo, 3, "retry_in", TQ_NO_RETRY_IN);
 
-	if (!PG_ARGISNULL(3))
-	{
-		retry_in = tq_clock_interval_us(PG_GETARG_INTERVAL_P(3));
-		if (retry_in < 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("retry_in must not be negative")));
-	}
 	tq_call_raise(tq_arg_required_text(fcinfo, 0, "kind"), tq_arg_required_text(fcinfo, 1, "message"),
 				  tq_arg_bool(fcinfo, 2, false), retry_in,
 				  tq_arg_text(fcinfo, 4), tq_arg_text(fcinfo, 5));

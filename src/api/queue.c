@@ -32,52 +32,22 @@ PG_FUNCTION_INFO_V1(tq_grant_admin);
 PG_FUNCTION_INFO_V1(tq_revoke_admin);
 
 /* A queue name has to fit where names are kept in shared memory. */
-#define MAX_QUEUE_NAME		63
+#define MAX_NAME_BYTES		63
 
 #define CANCEL_BATCH		1000
-
-static char *
-queue_name_argument(FunctionCallInfo fcinfo, int n)
-{
-	char	   *name = tq_arg_required_text(fcinfo, n, "name");
-
-	if (name[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("name of a queue must not be empty")));
-	if (strlen(name) > MAX_QUEUE_NAME)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("name of a queue is too long"),
-				 errdetail("It has %zu bytes; at most %d are allowed.",
-						   strlen(name), MAX_QUEUE_NAME)));
-	return name;
-}
 
 static Interval *
 keep_argument(FunctionCallInfo fcinfo, int n, const char *name)
 {
-	Interval   *keep;
-
-	if (PG_ARGISNULL(n))
-		return NULL;
-	keep = PG_GETARG_INTERVAL_P(n);
-	if (tq_clock_interval_us(keep) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be negative", name)));
-	return keep;
+	(void) tq_arg_interval(fcinfo, n, name, 0);
+	return PG_ARGISNULL(n) ? NULL : PG_GETARG_INTERVAL_P(n);
 }
 
 /* Arguments 1 to 4 of create_queue() and alter_queue(). */
 static void
 options_arguments(FunctionCallInfo fcinfo, TqQueueOptions *options)
 {
-	options->max_running = tq_arg_int32(fcinfo, 1, -1);
-	if (!PG_ARGISNULL(1) && options->max_running < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must not be negative", "max_running")));
+	options->max_running = tq_arg_count(fcinfo, 1, "max_running", -1);
 	options->retry_policy = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
 	if (options->retry_policy != (Datum) 0)
 		tq_policy_check(options->retry_policy);
@@ -88,7 +58,7 @@ options_arguments(FunctionCallInfo fcinfo, TqQueueOptions *options)
 Datum
 tq_create_queue(PG_FUNCTION_ARGS)
 {
-	char	   *name = queue_name_argument(fcinfo, 0);
+	char	   *name = tq_arg_required_name(fcinfo, 0, "queue", MAX_NAME_BYTES);
 	TqQueueOptions options;
 
 	PreventCommandIfReadOnly("create_queue()");
@@ -115,26 +85,27 @@ tq_alter_queue(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-Datum
-tq_pause_queue(PG_FUNCTION_ARGS)
+static Datum
+set_paused(FunctionCallInfo fcinfo, bool paused)
 {
 	char	   *name = tq_arg_required_text(fcinfo, 0, "name");
 
-	PreventCommandIfReadOnly("pause_queue()");
-	tq_require_admin(GetUserId(), "pause a queue");
-	tq_queue_set_paused(name, true);
+	PreventCommandIfReadOnly(paused ? "pause_queue()" : "resume_queue()");
+	tq_require_admin(GetUserId(), paused ? "pause a queue" : "resume a queue");
+	tq_queue_set_paused(name, paused);
 	PG_RETURN_VOID();
+}
+
+Datum
+tq_pause_queue(PG_FUNCTION_ARGS)
+{
+	return set_paused(fcinfo, true);
 }
 
 Datum
 tq_resume_queue(PG_FUNCTION_ARGS)
 {
-	char	   *name = tq_arg_required_text(fcinfo, 0, "name");
-
-	PreventCommandIfReadOnly("resume_queue()");
-	tq_require_admin(GetUserId(), "resume a queue");
-	tq_queue_set_paused(name, false);
-	PG_RETURN_VOID();
+	return set_paused(fcinfo, false);
 }
 
 /*

@@ -67,21 +67,6 @@ fill_row(const TqSchedule *schedule, TqTaskRow *row)
 }
 
 static void
-check_name(const char *name)
-{
-	if (name[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("name of a schedule must not be empty")));
-	if (strlen(name) > MAX_NAME_BYTES)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("name of a schedule is too long"),
-				 errdetail("It has %zu bytes; at most %d are allowed.",
-						   strlen(name), MAX_NAME_BYTES)));
-}
-
-static void
 check_available(FunctionCallInfo fcinfo)
 {
 	if (!PG_ARGISNULL(ARG_TIMEZONE))
@@ -171,12 +156,11 @@ Datum
 tq_schedule(PG_FUNCTION_ARGS)
 {
 	TqSchedule	schedule = {.scheduled_by = GetUserId()};
-	char	   *name = tq_arg_required_text(fcinfo, TQ_SCHEDULE_NAME, "name");
+	char	   *name = tq_arg_required_name(fcinfo, TQ_SCHEDULE_NAME, "schedule", MAX_NAME_BYTES);
 	int64		old_job;
 
 	(void) tq_arg_required_text(fcinfo, TQ_SCHEDULE_CRON, "cron");
 	(void) tq_arg_required_text(fcinfo, TQ_SCHEDULE_HANDLER, "handler");
-	check_name(name);
 	check_available(fcinfo);
 	PreventCommandIfReadOnly("schedule()");
 	read_arguments(fcinfo, &schedule);

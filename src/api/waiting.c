@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "replication/syncrep.h"
 
+#include "api/arg.h"
 #include "api/waiting.h"
 #include "base/clock.h"
 #include "run/execute.h"
@@ -24,8 +25,6 @@
 int64
 tq_waiting_timeout(FunctionCallInfo fcinfo, int argument)
 {
-	int64		timeout_us;
-
 	if (PG_ARGISNULL(argument))
 	{
 		if (tq_run_in_handler() != NULL)
@@ -35,12 +34,7 @@ tq_waiting_timeout(FunctionCallInfo fcinfo, int argument)
 					 errdetail("Tasks that wait for others could occupy all workers.")));
 		return TQ_WAIT_FOREVER;
 	}
-	timeout_us = tq_clock_interval_us(PG_GETARG_INTERVAL_P(argument));
-	if (timeout_us < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("timeout must not be negative")));
-	return timeout_us;
+	return tq_arg_required_interval(fcinfo, argument, "timeout");
 }
 
 int64

@@ -18,6 +18,7 @@
 #include "utils/jsonb.h"
 #include "utils/tuplestore.h"
 
+#include "api/arg.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/owner.h"
@@ -76,18 +77,12 @@ tq_sql_drain(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("drain()");
 	InitMaterializedSRF(fcinfo, 0);
-	if (!PG_ARGISNULL(0))
-	{
-		options.queue = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	options.queue = tq_arg_text(fcinfo, 0);
+	if (options.queue != NULL)
 		(void) tq_queue_find(options.queue, false);
-	}
-	options.max_tasks = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT32(1);
-	options.include_scheduled = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
-	options.this_transaction = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	if (!PG_ARGISNULL(1) && options.max_tasks < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_tasks must not be negative")));
+	options.max_tasks = tq_arg_count(fcinfo, 1, "max_tasks", -1);
+	options.include_scheduled = tq_arg_bool(fcinfo, 2, false);
+	options.this_transaction = tq_arg_bool(fcinfo, 3, false);
 	(void) tq_drain(&options, report_drained, fcinfo->resultinfo);
 	return (Datum) 0;
 }
@@ -97,8 +92,8 @@ Datum
 tq_sql_run_tasks(PG_FUNCTION_ARGS)
 {
 	CallContext *context = (CallContext *) fcinfo->context;
-	char	   *queue = PG_ARGISNULL(0) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(0));
-	int64		max_tasks = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT32(1);
+	char	   *queue = tq_arg_text(fcinfo, 0);
+	int			max_tasks;
 
 	if (context == NULL || !IsA(context, CallContext) || context->atomic ||
 		tq_spi_is_nested() || IsSubTransaction() || tq_run_in_handler())
@@ -108,10 +103,7 @@ tq_sql_run_tasks(PG_FUNCTION_ARGS)
 				 errdetail("It commits each task."),
 				 errhint("CALL it as a statement of its own, or use drain().")));
 	PreventCommandIfReadOnly("run_tasks()");
-	if (!PG_ARGISNULL(1) && max_tasks < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_tasks must not be negative")));
+	max_tasks = tq_arg_count(fcinfo, 1, "max_tasks", -1);
 	if (queue != NULL)
 		(void) tq_queue_find(queue, false);
 	tq_foreground_run(queue, max_tasks);
@@ -194,7 +186,7 @@ tq_sql_progress(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("progress fraction must be between 0 and 1")));
 	if (tq_run_in_handler() && tq_call_direct_handler() == NULL)
-		tq_slot_progress(fraction, PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1)));
+		tq_slot_progress(fraction, tq_arg_text(fcinfo, 1));
 	PG_RETURN_VOID();
 }
 
@@ -204,13 +196,7 @@ tq_sql_snooze(PG_FUNCTION_ARGS)
 	TqRun	   *run = tq_run_in_handler();
 	int64		delay;
 
-	if (PG_ARGISNULL(0))
-		tq_error_null_argument("delay");
-	delay = tq_clock_interval_us(PG_GETARG_INTERVAL_P(0));
-	if (delay < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("snooze delay must not be negative")));
+	delay = tq_arg_required_interval(fcinfo, 0, "delay");
 	if (tq_call_direct_handler() != NULL)
 		PG_RETURN_VOID();
 	if (run == NULL)

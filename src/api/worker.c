@@ -79,30 +79,15 @@ worker_argument(FunctionCallInfo fcinfo, int n)
 }
 
 static int64
-interval_argument(FunctionCallInfo fcinfo, int n, const char *name, int64 not_given, bool may_be_zero)
+lease_argument(FunctionCallInfo fcinfo, int n)
 {
-	int64		us;
+	int64		us = tq_arg_interval(fcinfo, n, "lease", DEFAULT_LEASE_US);
 
-	if (PG_ARGISNULL(n))
-		return not_given;
-	us = tq_clock_interval_us(PG_GETARG_INTERVAL_P(n));
-	if (us < 0 || (us == 0 && !may_be_zero))
+	if (us == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 may_be_zero ? errmsg("%s must not be negative", name) :
-				 errmsg("%s must be positive", name)));
+				 errmsg("lease must be positive")));
 	return us;
-}
-
-static bool
-contains(char *const *list, int n, const char *name)
-{
-	for (int i = 0; i < n; i++)
-	{
-		if (strcmp(list[i], name) == 0)
-			return true;
-	}
-	return false;
 }
 
 /* Blanks are trimmed, and nulls, empty names and duplicates dropped. */
@@ -127,7 +112,7 @@ names_argument(FunctionCallInfo fcinfo, int n, int *count)
 		if (nulls[i])
 			continue;
 		name = TextDatumGetCString(DirectFunctionCall1(btrim1, elements[i]));
-		if (name[0] != '\0' && !contains(names, *count, name))
+		if (name[0] != '\0' && !tq_offer_contains(names, *count, name))
 			names[(*count)++] = name;
 	}
 	return names;
@@ -160,12 +145,8 @@ dequeue_arguments(FunctionCallInfo fcinfo, TqDequeue *request)
 	if (request->queue != NULL)
 		(void) tq_queue_find(request->queue, false);
 	require_worker(request->caller, request->queue);
-	request->max_tasks = Min(tq_arg_int32(fcinfo, 1, 1), MAX_TASKS);
-	if (request->max_tasks < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_tasks must not be negative")));
-	request->lease_us = interval_argument(fcinfo, 2, "lease", DEFAULT_LEASE_US, false);
+	request->max_tasks = Min(tq_arg_count(fcinfo, 1, "max_tasks", 1), MAX_TASKS);
+	request->lease_us = lease_argument(fcinfo, 2);
 	request->anonymous = worker == NULL;
 	request->worker = worker ? worker : TQ_ANONYMOUS_WORKER;
 	request->claims = names_argument(fcinfo, 5, &request->nclaims);
@@ -237,7 +218,7 @@ tq_sql_dequeue(PG_FUNCTION_ARGS)
 				 errdetail("It would not see the tasks that come, and fail on those that others have taken."),
 				 errhint("Call it in a transaction at READ COMMITTED.")));
 	dequeue_arguments(fcinfo, &request);
-	wait_us = Min(interval_argument(fcinfo, 3, "wait", 0, true), MAX_WAIT_US);
+	wait_us = Min(tq_arg_interval(fcinfo, 3, "wait", 0), MAX_WAIT_US);
 	InitMaterializedSRF(fcinfo, 0);
 	tq_xact_forbid_prepare("dequeued tasks");
 	note_seen(&request);
@@ -286,7 +267,7 @@ tq_sql_fail(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("fail()");
 	require_worker(GetUserId(), NULL);
-	error->retry_in = interval_argument(fcinfo, 5, "retry_in", TQ_NO_RETRY_IN, true);
+	error->retry_in = tq_arg_interval(fcinfo, 5, "retry_in", TQ_NO_RETRY_IN);
 	error->detail = tq_arg_text(fcinfo, 6);
 	state = tq_lease_fail(GetUserId(), task_id, token, error);
 	PG_RETURN_TEXT_P(cstring_to_text(state ? tq_task_state_name(state) : TQ_KIND_LEASE_LOST));
@@ -299,7 +280,7 @@ tq_sql_release(PG_FUNCTION_ARGS)
 {
 	int64		task_id = required_int64(fcinfo, 0, "task_id");
 	int64		token = required_int64(fcinfo, 1, "lease_token");
-	int64		delay_us = interval_argument(fcinfo, 2, "delay", 0, true);
+	int64		delay_us = tq_arg_interval(fcinfo, 2, "delay", 0);
 
 	PreventCommandIfReadOnly("release()");
 	require_worker(GetUserId(), NULL);
@@ -394,7 +375,7 @@ tq_sql_heartbeat(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	char	   *worker = worker_argument(fcinfo, 0);
-	int64		lease_us = interval_argument(fcinfo, 1, "lease", DEFAULT_LEASE_US, false);
+	int64		lease_us = lease_argument(fcinfo, 1);
 	TqHeld	   *held;
 	int			n;
 

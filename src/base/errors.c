@@ -98,6 +98,24 @@ tq_error_null_argument(const char *argument)
 }
 
 void
+tq_error_negative_argument(const char *argument)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" must not be negative", argument)));
+	pg_unreachable();
+}
+
+void
+tq_error_if_empty(const char *value, const char *what)
+{
+	if (value != NULL && value[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s must not be empty", what)));
+}
+
+void
 tq_error_reserved_argument(const char *argument)
 {
 	ereport(ERROR,

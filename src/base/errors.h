@@ -60,6 +60,8 @@ extern const char *tq_error_closest(const char *name, const char *const *candida
 
 /* Argument checks shared by all entry points; all raise 22023. */
 extern pg_noreturn void tq_error_null_argument(const char *argument);
+extern pg_noreturn void tq_error_negative_argument(const char *argument);
+extern void tq_error_if_empty(const char *value, const char *what);	/* NULL is not */
 extern pg_noreturn void tq_error_reserved_argument(const char *argument);	/* 0A000 */
 
 #endif

@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 
+#include "base/role.h"
 #include "bgw/execution.h"
 #include "bgw/session.h"
 #include "bgw/transaction.h"
@@ -59,6 +60,7 @@ call_procedure(void *arg)
 	TqWork *execution = arg;
 
 	StartTransactionCommand();
+	tq_role_resume();
 	tq_transaction_characterize();
 	MemoryContextSwitchTo(execution->context);
 	execution->result = tq_run_call(&execution->run, execution->procedure, execution->context);
@@ -74,9 +76,9 @@ call_as_role(TqWork *execution)
 
 	if (tq_execution_is_restricted(execution))
 		security |= SECURITY_RESTRICTED_OPERATION;
-	SetUserIdAndSecContext(execution->task->enqueuer, security);
+	tq_role_take(execution->task->enqueuer, security);
 	error = tq_transaction_guard(call_procedure, execution);
-	SetUserIdAndSecContext(execution->user, execution->sec_context);
+	tq_role_leave(execution->user, execution->sec_context);
 	return error;
 }
 

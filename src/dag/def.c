@@ -66,15 +66,6 @@ interval_field(const TqStepFields *fields, TqStepField field, int64 not_given, c
 }
 
 static void
-require_not_empty(const char *value, const char *what)
-{
-	if (value != NULL && value[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be empty", what)));
-}
-
-static void
 check_reserved(const TqStepFields *fields)
 {
 	if (!fields->nulls[TQ_STEP_RUN_IF])
@@ -104,7 +95,7 @@ read_placement(TqStepDef *def, const TqStepFields *fields)
 	def->colocate_with = text_field(fields, TQ_STEP_COLOCATE_WITH);
 	def->follow_target_of = text_field(fields, TQ_STEP_FOLLOW_TARGET_OF);
 	def->colocate_here = DatumGetBool(fields->values[TQ_STEP_COLOCATE_HERE]);
-	require_not_empty(def->target, "target");
+	tq_error_if_empty(def->target, "target");
 	given = (def->target != NULL) + (def->colocate_with != NULL) +
 		(def->follow_target_of != NULL) + def->colocate_here;
 	if (given > 1)
@@ -183,7 +174,7 @@ visit_reference(const TqRef *ref, void *arg)
 	{
 		if (ref->kind == TQ_REF_SIGNAL)
 		{
-			require_not_empty(ref->names[i], "signal name");
+			tq_error_if_empty(ref->names[i], "signal name");
 			tq_list_append(&mentions->def->signals, ref->names[i]);
 		}
 		else

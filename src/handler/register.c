@@ -25,6 +25,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/errors.h"
 #include "base/compat.h"
 #include "base/owner.h"
 #include "handler/registry.h"
@@ -155,9 +156,7 @@ static void
 check_interval(const Interval *interval, const char *argument)
 {
 	if (interval != NULL && tq_clock_interval_us(interval) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must not be negative", argument)));
+		tq_error_negative_argument(argument);
 }
 
 static void

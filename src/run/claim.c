@@ -13,7 +13,9 @@
 #include "base/clock.h"
 #include "run/claim.h"
 #include "run/interrupt.h"
+#include "shmem/claim_lock.h"
 #include "shmem/shmem.h"
+#include "store/leased.h"
 #include "store/queue.h"
 
 /*
@@ -52,14 +54,32 @@ take(const TqTask *task, const char *worker, bool draining, int max_running)
 	return tq_claim_take(&claim, max_running);
 }
 
+/* Without the library the tasks of external workers are counted in the table, and nobody else starts one meanwhile. */
+static bool
+has_room_beside_leases(const char *queue, int max_running)
+{
+	int			leased = tq_leased_count(queue);
+
+	return leased < max_running &&
+		tq_claim_lock_count_free(queue, max_running, leased + 1) > leased;
+}
+
+/* The queue's lock may have to be waited for, and a cancel must reach who waits. */
 TqClaimResult
 tq_run_claim(const TqTask *task, const char *worker, bool draining)
 {
 	const TqQueue *queue = tq_queue_find(task->queue, true);
-	TqClaimResult result;
+	int			max_running = queue ? queue->max_running : 0;
+	bool		beside_leases = max_running > 0 && !tq_shmem_available();
+	TqClaimResult result = TQ_CLAIM_QUEUE_FULL;
 
+	if (beside_leases)
+		tq_claim_lock_queue(task->queue);
 	tq_interrupt_hold();
-	result = take(task, worker, draining, queue ? queue->max_running : 0);
+	if (!beside_leases || has_room_beside_leases(task->queue, max_running))
+		result = take(task, worker, draining, max_running);
+	if (beside_leases)
+		tq_claim_unlock_queue(task->queue);
 	if (result == TQ_CLAIM_OK && queue_is_paused(task->queue))
 	{
 		tq_claim_release(task->task_id);

@@ -312,12 +312,14 @@ look_in_table_queue(Look *look, const int64 *lanes, int nlanes, const char *queu
 	int			max = look->request->max_tasks - look->nhandouts;
 	int			before = look->nhandouts;
 	TqTask	  **tasks;
+	int			leased;
 	int			n;
 
 	if (max_running > 0)
 	{
 		tq_claim_lock_queue(queue);
-		max = Min(max, max_running - tq_leased_count(queue));
+		leased = tq_leased_count(queue);
+		max = tq_claim_lock_count_free(queue, max_running, max + leased) - leased;
 	}
 	if (max > 0)
 	{

@@ -57,6 +57,9 @@ extern int	tq_dequeue(const TqDequeue *request, int64 wait_us, TqHandout **hando
  */
 extern TqServed *tq_offer_lanes(const TqDequeue *request, bool polling);
 
+/* In a list of claims or handlers. */
+extern bool tq_offer_contains(char *const *list, int n, const char *name);
+
 /* What became of a locked task that was to be handed out. */
 typedef enum TqHandoutResult
 {

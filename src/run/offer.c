@@ -18,8 +18,8 @@
 
 #define WORKER_TARGET	"worker:"
 
-static bool
-contains(char *const *list, int n, const char *name)
+bool
+tq_offer_contains(char *const *list, int n, const char *name)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -37,7 +37,7 @@ claims_target(const TqDequeue *request, const char *target)
 	if (!request->anonymous && strncmp(target, WORKER_TARGET, prefix) == 0 &&
 		strcmp(target + prefix, request->worker) == 0)
 		return true;
-	return contains(request->claims, request->nclaims, target);
+	return tq_offer_contains(request->claims, request->nclaims, target);
 }
 
 /* A lane whose handler is no longer an external one is served by the server's own workers. */
@@ -51,7 +51,7 @@ knows_handler(const TqDequeue *request, const char *name)
 		return false;
 	known = handler->kind == TQ_HANDLER_EXTERNAL &&
 		(request->nhandlers < 0 ||
-		 contains(request->handlers, request->nhandlers, handler->name));
+		 tq_offer_contains(request->handlers, request->nhandlers, handler->name));
 	tq_handler_unpin(handler);
 	return known;
 }

@@ -4,20 +4,22 @@
  *	  Claims without shared memory: where the library is not preloaded.
  *
  * A claim is a session lock on the task and, if its queue has a limit, one on
- * one of the numbers up to that limit.  A session can take its own locks again,
- * so it keeps a list of what it holds: a handler that runs tasks itself must
- * not get the one that it is executing.  That list is all it can see.
+ * one of the numbers up to that limit.  Leases are in the rows of their tasks,
+ * and each makes one more of the numbers useless.  A session can take its own
+ * locks again, so it keeps a list of what it holds: a handler that runs tasks
+ * itself must not get the one that it is executing.  That list is all it can
+ * see.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
 
 #include "shmem/claim_lock.h"
+#include "shmem/running.h"
 
 /* The fourth field of an advisory lock tag; 1 and 2 are those of pg_advisory_lock(). */
 #define CLAIM_LOCK_CLASS	0x5451
@@ -67,13 +69,18 @@ lock(const LOCKTAG *tag)
 	}
 }
 
+static void
+set_number(LOCKTAG *tag, uint64 queue_hash, int number)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) queue_hash, (uint32) number, QUEUE_LOCK_CLASS);
+}
+
 static bool
 lock_number(HeldClaim *one, uint64 queue_hash, int max_running)
 {
 	for (int number = 1; number <= max_running; number++)
 	{
-		SET_LOCKTAG_ADVISORY(one->queue_lock, MyDatabaseId, (uint32) queue_hash,
-							 (uint32) number, QUEUE_LOCK_CLASS);
+		set_number(&one->queue_lock, queue_hash, number);
 		if (lock(&one->queue_lock))
 			return true;
 	}
@@ -148,20 +155,32 @@ tq_claim_lock_release(int64 task_id)
 	*one = held[--nheld];
 }
 
-static void
-set_whole_queue(LOCKTAG *tag, const char *queue)
+int
+tq_claim_lock_count_free(const char *queue, int max_running, int enough)
 {
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId,
-						 hash_bytes((const unsigned char *) queue, strlen(queue)), 0,
-						 QUEUE_LOCK_CLASS);
+	uint64		queue_hash = tq_running_hash(queue);
+	int			n = 0;
+
+	for (int number = 1; number <= max_running && n < enough; number++)
+	{
+		LOCKTAG		tag;
+
+		set_number(&tag, queue_hash, number);
+		if (!lock(&tag))
+			continue;
+		LockRelease(&tag, ExclusiveLock, true);
+		n++;
+	}
+	return n;
 }
 
+/* The whole queue is number 0. */
 void
 tq_claim_lock_queue(const char *queue)
 {
 	LOCKTAG		tag;
 
-	set_whole_queue(&tag, queue);
+	set_number(&tag, tq_running_hash(queue), 0);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
@@ -170,6 +189,6 @@ tq_claim_unlock_queue(const char *queue)
 {
 	LOCKTAG		tag;
 
-	set_whole_queue(&tag, queue);
+	set_number(&tag, tq_running_hash(queue), 0);
 	LockRelease(&tag, ExclusiveLock, false);
 }

@@ -19,6 +19,7 @@
 #include "tcop/utility.h"
 #include "utils/wait_event.h"
 
+#include "base/role.h"
 #include "shmem/claims.h"
 #include "shmem/counters.h"
 #include "shmem/databases.h"
@@ -104,6 +105,7 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 {
 	ProcessUtility_hook_type next = previous_utility_hook ? previous_utility_hook : standard_ProcessUtility;
 
+	tq_role_resume();
 	if (attached)
 		tq_ddl_utility(pstmt, query, read_only_tree, context, params, environment, dest,
 					   completion, next);
@@ -123,6 +125,7 @@ emit_log(ErrorData *edata)
 static void
 executor_start(QueryDesc *query, int eflags)
 {
+	tq_role_resume();
 	if (attached && IsParallelWorker())
 		tq_slots_enter_parallel_worker();
 	if (previous_executor_hook)
@@ -168,19 +171,28 @@ startup_shmem(void)
 	attached = true;
 }
 
-void
-tq_shmem_init(void)
+static void
+install_statement_hooks(void)
 {
+	previous_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = utility;
+	previous_executor_hook = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+}
+
+void
+tq_shmem_init(bool preloaded)
+{
+	if (preloaded || TQ_ROLE_IS_SUSPENDED)
+		install_statement_hooks();
+	if (!preloaded)
+		return;
 	tq_slots_map();
 	tq_counters_map();
 	previous_request_hook = shmem_request_hook;
 	shmem_request_hook = request_shmem;
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = startup_shmem;
-	previous_utility_hook = ProcessUtility_hook;
-	ProcessUtility_hook = utility;
-	previous_executor_hook = ExecutorStart_hook;
-	ExecutorStart_hook = executor_start;
 	previous_log_hook = emit_log_hook;
 	emit_log_hook = emit_log;
 	tq_ddl_init();

@@ -48,6 +48,6 @@ extern void tq_shmem_copy_text(char *to, const char *from, Size size);
 /* Nothing may stay of a database that is gone, or whose extension is. */
 extern void tq_shmem_forget_database(Oid database);
 
-extern void tq_shmem_init(void);
+extern void tq_shmem_init(bool preloaded);
 
 #endif

@@ -38,15 +38,12 @@ tq_cancel_request(int64 task_id, const char *reason, Oid role, bool discard)
 {
 	Datum		values[4] = {Int64GetDatum(task_id)};
 	bool		nulls[4] = {false};
-	TqSpi		spi;
 
 	nulls[1] = (reason == NULL);
 	values[1] = reason == NULL ? (Datum) 0 : CStringGetTextDatum(reason);
 	values[2] = ObjectIdGetDatum(role);
 	values[3] = BoolGetDatum(discard);
-	tq_spi_begin(&spi);
-	(void) tq_plan_run(&insert_request, values, nulls);
-	tq_spi_end(&spi);
+	(void) tq_plan_execute(&insert_request, values, nulls);
 }
 
 /* With a snapshot of now, whatever the isolation level: a request that was committed counts. */
@@ -90,13 +87,8 @@ tq_cancel_is_pending(int64 task_id, char **reason)
 bool
 tq_cancel_any(void)
 {
-	TqSpi		spi;
-	bool		any;
 
-	tq_spi_begin(&spi);
-	any = tq_plan_run(&find_any, NULL, NULL) > 0;
-	tq_spi_end(&spi);
-	return any;
+	return tq_plan_execute(&find_any, NULL, NULL) > 0;
 }
 
 bool
@@ -118,11 +110,8 @@ void
 tq_cancel_forget(int64 task_id)
 {
 	Datum		id = Int64GetDatum(task_id);
-	TqSpi		spi;
 
-	tq_spi_begin(&spi);
-	(void) tq_plan_run(&delete_requests, &id, NULL);
-	tq_spi_end(&spi);
+	(void) tq_plan_execute(&delete_requests, &id, NULL);
 }
 
 /*

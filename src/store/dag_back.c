@@ -94,11 +94,8 @@ forget_end(Datum task_id)
 {
 	static TqPlan plan =
 		TQ_PLAN("DELETE FROM task_queue.history WHERE task_id = $1", INT8OID);
-	TqSpi		spi;
 
-	tq_spi_begin(&spi);
-	(void) tq_dag_run(&plan, &task_id, NULL);
-	tq_spi_end(&spi);
+	(void) tq_dag_execute(&plan, &task_id, NULL);
 }
 
 void

@@ -220,6 +220,18 @@ tq_row_string(const TqRow *row, int column)
 	return row->nulls[column] ? NULL : TextDatumGetCString(row->values[column]);
 }
 
+uint64
+tq_dag_execute(TqPlan *plan, const Datum *values, const bool *nulls)
+{
+	TqSpi		spi;
+	uint64		n;
+
+	tq_spi_begin(&spi);
+	n = tq_dag_run(plan, values, nulls);
+	tq_spi_end(&spi);
+	return n;
+}
+
 int
 tq_dag_copy_numbers(uint64 n, MemoryContext context, int32 **numbers)
 {

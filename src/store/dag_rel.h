@@ -152,6 +152,7 @@ extern char *tq_row_string(const TqRow *row, int column);
  */
 extern uint64 tq_dag_run(TqPlan *plan, const Datum *values, const bool *nulls);
 extern uint64 tq_dag_query(TqPlan *plan, const Datum *values);
+extern uint64 tq_dag_execute(TqPlan *plan, const Datum *values, const bool *nulls);	/* for the count alone */
 
 /* The first column of the n rows of such a query, copied into context; returns n. */
 extern int	tq_dag_copy_numbers(uint64 n, MemoryContext context, int32 **numbers);

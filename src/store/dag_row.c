@@ -151,13 +151,10 @@ tq_dag_mark_dynamic(TqDag *dag)
 	static TqPlan plan =
 		TQ_PLAN("UPDATE task_queue.dag SET dynamic = true WHERE dag_key = $1", INT8OID);
 	Datum		values[] = {Int64GetDatum(dag->dag_key)};
-	TqSpi		spi;
 
 	if (dag->dynamic)
 		return;
-	tq_spi_begin(&spi);
-	(void) tq_dag_run(&plan, values, NULL);
-	tq_spi_end(&spi);
+	(void) tq_dag_execute(&plan, values, NULL);
 	dag->dynamic = true;
 }
 
@@ -254,11 +251,8 @@ tq_dag_convert_to_slices(TqDag *dag)
 				" UPDATE task_queue.dag SET sliced = true, open = 1, bad = 0 WHERE dag_key = $1",
 				INT8OID, INT4OID);
 	Datum		values[] = {Int64GetDatum(dag->dag_key), Int32GetDatum(TQ_DAG_SLICES)};
-	TqSpi		spi;
 
-	tq_spi_begin(&spi);
-	(void) tq_dag_run(&plan, values, NULL);
-	tq_spi_end(&spi);
+	(void) tq_dag_execute(&plan, values, NULL);
 	dag->sliced = true;
 }
 

@@ -81,12 +81,9 @@ tq_step_insert(int64 dag_key, const TqNewStep *step, TimestampTz now)
 		TQ_PLAN("INSERT INTO task_queue.dag_step " STEP_COLUMNS " VALUES " STEP_VALUES, STEP_TYPES);
 	Datum		values[N_STEP_VALUES];
 	bool		nulls[N_STEP_VALUES];
-	TqSpi		spi;
 
 	fill_step_values(dag_key, step, now, values, nulls);
-	tq_spi_begin(&spi);
-	(void) tq_dag_run(&plan, values, nulls);
-	tq_spi_end(&spi);
+	(void) tq_dag_execute(&plan, values, nulls);
 }
 
 /*
@@ -189,11 +186,8 @@ tq_step_cancel_pending(int64 dag_key, TimestampTz now, const char *reason)
 		reason ? CStringGetTextDatum(reason) : (Datum) 0
 	};
 	bool		nulls[] = {false, false, reason == NULL};
-	TqSpi		spi;
 
-	tq_spi_begin(&spi);
-	(void) tq_dag_run(&plan, values, nulls);
-	tq_spi_end(&spi);
+	(void) tq_dag_execute(&plan, values, nulls);
 }
 
 /* The live tasks of a DAG. */

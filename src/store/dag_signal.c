@@ -21,11 +21,8 @@ tq_signal_wait(int64 dag_key, int32 step_no, Datum names)
 		TQ_PLAN("INSERT INTO task_queue.dag_signal (dag_key, name, step_no)"
 				" SELECT $1, n, $2 FROM pg_catalog.unnest($3) AS n", INT8OID, INT4OID, TEXTARRAYOID);
 	Datum		values[] = {Int64GetDatum(dag_key), Int32GetDatum(step_no), names};
-	TqSpi		spi;
 
-	tq_spi_begin(&spi);
-	(void) tq_dag_run(&plan, values, NULL);
-	tq_spi_end(&spi);
+	(void) tq_dag_execute(&plan, values, NULL);
 }
 
 /* False: it had been delivered. */
@@ -41,13 +38,8 @@ tq_signal_deliver(int64 dag_key, const char *name, Jsonb *payload, TimestampTz n
 		PointerGetDatum(payload)
 	};
 	bool		nulls[] = {false, false, false, payload == NULL};
-	TqSpi		spi;
-	bool		first;
 
-	tq_spi_begin(&spi);
-	first = tq_dag_run(&plan, values, nulls) == 1;
-	tq_spi_end(&spi);
-	return first;
+	return tq_dag_execute(&plan, values, nulls) == 1;
 }
 
 /* The step numbers that a query has found. */

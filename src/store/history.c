@@ -159,13 +159,10 @@ expiry_of(TimestampTz finished_at, int64 keep_us)
 static void
 insert_row(const char *table, TqPlan *plan, TimestampTz expires_at, Datum *values, bool *nulls)
 {
-	TqSpi		spi;
 
 	if (tq_leaf_insert(table, expires_at, plan->nargs, values, nulls))
 		return;
-	tq_spi_begin(&spi);
-	(void) tq_plan_run(plan, values, nulls);
-	tq_spi_end(&spi);
+	(void) tq_plan_execute(plan, values, nulls);
 }
 
 static void

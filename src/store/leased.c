@@ -17,7 +17,9 @@
 int
 tq_leased_count(const char *queue)
 {
-	static TqPlan plan = TQ_PLAN("SELECT count(*) FROM task_queue.task WHERE state = 'x' AND queue = $1", TEXTOID);
+	static TqPlan plan = TQ_PLAN("SELECT count(*) FROM task_queue.task"
+								 " WHERE state = 'x' AND lease_token IS NOT NULL AND queue = $1"
+								 " AND lease_until > pg_catalog.clock_timestamp()", TEXTOID);
 	Datum		value = CStringGetTextDatum(queue);
 	TqSpi		spi;
 	int64		n;

@@ -15,7 +15,7 @@
 
 #include "datatype/timestamp.h"
 
-/* How many tasks of a queue run according to their rows. */
+/* How many tasks of a queue external workers hold whose lease has not ended. */
 extern int	tq_leased_count(const char *queue);
 
 /* Ids of the tasks that a worker of that name holds, ascending; palloc'd. */

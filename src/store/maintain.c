@@ -137,13 +137,8 @@ bool
 tq_maintain_table_is_empty(void)
 {
 	static TqPlan plan = TQ_PLAN0("SELECT 1 FROM task_queue.task LIMIT 1");
-	TqSpi		spi;
-	bool		empty;
 
-	tq_spi_begin(&spi);
-	empty = tq_plan_run(&plan, NULL, NULL) == 0;
-	tq_spi_end(&spi);
-	return empty;
+	return tq_plan_execute(&plan, NULL, NULL) == 0;
 }
 
 bool
@@ -152,13 +147,8 @@ tq_maintain_is_unused(void)
 	static TqPlan plan = TQ_PLAN0("SELECT 1 WHERE EXISTS (SELECT FROM task_queue.task)"
 								  " OR EXISTS (SELECT FROM task_queue.history)"
 								  " OR EXISTS (SELECT FROM task_queue.attempt)");
-	TqSpi		spi;
-	bool		unused;
 
-	tq_spi_begin(&spi);
-	unused = tq_plan_run(&plan, NULL, NULL) == 0;
-	tq_spi_end(&spi);
-	return unused;
+	return tq_plan_execute(&plan, NULL, NULL) == 0;
 }
 
 char *

@@ -13,6 +13,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/errors.h"
 #include "store/option.h"
 
 static void
@@ -56,9 +57,7 @@ void
 tq_option_check_timeout(const Interval *timeout)
 {
 	if (tq_clock_interval_us(timeout) < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("\"%s\" must not be negative", "timeout")));
+		tq_error_negative_argument("timeout");
 }
 
 static bool

@@ -135,6 +135,18 @@ tq_plan_run_snapshot(TqPlan *plan, const Datum *values, const bool *nulls, Snaps
 }
 
 uint64
+tq_plan_execute(TqPlan *plan, const Datum *values, const bool *nulls)
+{
+	TqSpi		spi;
+	uint64		n;
+
+	tq_spi_begin(&spi);
+	n = tq_plan_run(plan, values, nulls);
+	tq_spi_end(&spi);
+	return n;
+}
+
+uint64
 tq_plan_query(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot)
 {
 	return execute(plan, values, nulls, snapshot, true);

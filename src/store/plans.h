@@ -66,9 +66,11 @@ extern bool tq_spi_is_nested(void);
  * may be NULL (none).  Returns SPI_processed.
  * tq_plan_run_snapshot runs it with the given snapshot.
  * tq_plan_query reads with the given snapshot, without counting as a command.
+ * tq_plan_execute is tq_plan_run in a scope of its own, for the count alone.
  */
 extern uint64 tq_plan_run(TqPlan *plan, const Datum *values, const bool *nulls);
 extern uint64 tq_plan_run_snapshot(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot);
+extern uint64 tq_plan_execute(TqPlan *plan, const Datum *values, const bool *nulls);
 extern uint64 tq_plan_query(TqPlan *plan, const Datum *values, const bool *nulls, Snapshot snapshot);
 
 /* A column (counted from 0) of a row of SPI_tuptable. */

@@ -137,7 +137,6 @@ tq_task_alter(const TqTask *task, const TqAlteration *alteration)
 	char		state = task->state;
 	Datum		values[9] = {Int64GetDatum(task->task_id)};
 	bool		nulls[9] = {false};
-	TqSpi		spi;
 
 	if (alteration->queue != NULL)
 		lane = lane_in_queue(task->lane, alteration->queue);
@@ -153,9 +152,7 @@ tq_task_alter(const TqTask *task, const TqAlteration *alteration)
 	nulls[7] = !alteration->has_deadline && !task->has_deadline;
 	values[8] = alteration->has_labels ? alteration->labels : task->labels;
 	nulls[8] = (values[8] == (Datum) 0);
-	tq_spi_begin(&spi);
-	(void) tq_plan_run(&alter_row, values, nulls);
-	tq_spi_end(&spi);
+	(void) tq_plan_execute(&alter_row, values, nulls);
 	note_waiting(state, lane, priority, run_at, task->task_id);
 }
 
@@ -229,6 +226,20 @@ set_text(Datum *value, bool *isnull, const char *text)
 	*value = text ? CStringGetTextDatum(text) : (Datum) 0;
 }
 
+/* The handler, queue and target in the first columns of a row, as parameters; returns their lane. */
+static int64
+read_placement(SPITupleTable *rows, uint64 row, Datum *values, bool *nulls)
+{
+	char	   *names[3];
+
+	for (int i = 0; i < 3; i++)
+	{
+		names[i] = SPI_getvalue(rows->vals[row], rows->tupdesc, i + 1);
+		set_text(&values[i], &nulls[i], names[i]);
+	}
+	return lane_for(names[0], names[1], names[2]);
+}
+
 static void
 fill_filter(Datum *values, bool *nulls, const TqDeadLetterFilter *filter)
 {
@@ -262,14 +273,7 @@ tq_requeue_failed(const TqDeadLetterFilter *filter)
 	placements = SPI_tuptable;
 	for (uint64 i = 0; i < nplacements; i++)
 	{
-		char	   *names[3];
-
-		for (int c = 0; c < 3; c++)
-		{
-			names[c] = SPI_getvalue(placements->vals[i], placements->tupdesc, c + 1);
-			set_text(&values[10 + c], &nulls[10 + c], names[c]);
-		}
-		values[1] = Int64GetDatum(lane_for(names[0], names[1], names[2]));
+		values[1] = Int64GetDatum(read_placement(placements, i, &values[10], &nulls[10]));
 		(void) tq_plan_run(&move_failed, values, nulls);
 		count += note_moved(values);
 	}
@@ -326,14 +330,7 @@ give_lanes(void)
 	{
 		Datum		values[4];
 		bool		nulls[4] = {false};
-		char	   *names[3];
-
-		for (int c = 0; c < 3; c++)
-		{
-			names[c] = SPI_getvalue(rows->vals[i], rows->tupdesc, c + 1);
-			set_text(&values[1 + c], &nulls[1 + c], names[c]);
-		}
-		values[0] = Int64GetDatum(lane_for(names[0], names[1], names[2]));
+		values[0] = Int64GetDatum(read_placement(rows, i, &values[1], &nulls[1]));
 		(void) tq_plan_run(&give_lane, values, nulls);
 	}
 }

@@ -64,17 +64,12 @@ write_schedule(TqPlan *plan, const TqSchedule *schedule)
 {
 	Datum		values[TQ_SCHEDULE_NFIELDS + 2];
 	bool		nulls[TQ_SCHEDULE_NFIELDS + 2] = {false};
-	TqSpi		spi;
-	bool		written;
 
 	memcpy(values, schedule->values, sizeof(schedule->values));
 	memcpy(nulls, schedule->nulls, sizeof(schedule->nulls));
 	values[TQ_SCHEDULE_NFIELDS] = ObjectIdGetDatum(schedule->scheduled_by);
 	values[TQ_SCHEDULE_NFIELDS + 1] = Int64GetDatum(schedule->job_id);
-	tq_spi_begin(&spi);
-	written = tq_plan_run(plan, values, nulls) > 0;
-	tq_spi_end(&spi);
-	return written;
+	return tq_plan_execute(plan, values, nulls) > 0;
 }
 
 bool
@@ -104,11 +99,8 @@ tq_schedule_delete(const char *name)
 {
 	static TqPlan delete = TQ_PLAN("DELETE FROM task_queue.schedule WHERE name = $1", TEXTOID);
 	Datum		values[] = {CStringGetTextDatum(name)};
-	TqSpi		spi;
 
-	tq_spi_begin(&spi);
-	(void) tq_plan_run(&delete, values, NULL);
-	tq_spi_end(&spi);
+	(void) tq_plan_execute(&delete, values, NULL);
 }
 
 int64
@@ -139,13 +131,10 @@ tq_schedule_drop_job(int64 job_id)
 								 " WHERE jobid = $1 AND jobname LIKE " JOB_NAME "'%'",
 								 INT8OID);
 	Datum		values[] = {Int64GetDatum(job_id)};
-	TqSpi		spi;
 
 	if (!tq_schedule_has_cron())
 		return;
-	tq_spi_begin(&spi);
-	(void) tq_plan_run(&drop, values, NULL);
-	tq_spi_end(&spi);
+	(void) tq_plan_execute(&drop, values, NULL);
 }
 
 bool
@@ -173,9 +162,6 @@ tq_schedule_note_run(const char *name, TimestampTz at, int64 task_id)
 								 " WHERE name = $1",
 								 TEXTOID, TIMESTAMPTZOID, INT8OID);
 	Datum		values[] = {CStringGetTextDatum(name), TimestampTzGetDatum(at), Int64GetDatum(task_id)};
-	TqSpi		spi;
 
-	tq_spi_begin(&spi);
-	(void) tq_plan_run(&note, values, NULL);
-	tq_spi_end(&spi);
+	(void) tq_plan_execute(&note, values, NULL);
 }

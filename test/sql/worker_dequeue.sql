@@ -104,6 +104,31 @@ SELECT count(*) FROM task_queue.complete_many(ARRAY(SELECT task_id FROM task_que
 SELECT args FROM task_queue.dequeue('wd_quiet', max_tasks => 10, worker => 'few');
 SELECT count(*) FROM task_queue.complete_many(ARRAY(SELECT task_id FROM task_queue.heartbeat('few')), ARRAY(SELECT lease_token FROM task_queue.heartbeat('few')));
 
+-- And what sessions run; these count what external workers hold, but not what they held when their leases ended.
+SELECT task_queue.create_queue('wd_shared', max_running => 2);
+SELECT task_queue.register_external('wd.out', queue => 'wd_shared', retry_policy => task_queue.no_retry_policy());
+CREATE FUNCTION wd_in() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM task_queue.dequeue('wd_shared', max_tasks => 10, worker => 'shared') $$;
+SELECT task_queue.register_handler('wd_in()', name => 'wd.in', queue => 'wd_shared');
+SELECT count(*) FROM task_queue.enqueue_many('wd.out', ARRAY['[1]', '[2]']::jsonb[]);
+SELECT count(*) FROM task_queue.enqueue('wd.in');
+SELECT handler, state FROM task_queue.drain('wd_shared');
+SELECT result AS taken FROM task_queue.tasks WHERE handler = 'wd.in';
+SELECT count(*) FROM task_queue.enqueue('wd.in');
+SELECT args FROM task_queue.dequeue('wd_shared', max_tasks => 10, worker => 'shared');
+SELECT handler, state FROM task_queue.drain('wd_shared');
+SELECT count(*) FROM task_queue.heartbeat('shared', lease => '10 ms');
+DO $$ BEGIN
+	FOR i IN 1 .. 1000 LOOP
+		EXIT WHEN EXISTS (SELECT FROM task_queue.drain('wd_shared'));
+		PERFORM pg_sleep(0.01);
+	END LOOP;
+END $$;
+SELECT count(*) FROM task_queue.dequeue('wd_shared');
+SELECT handler, state, error_kind FROM task_queue.tasks WHERE queue = 'wd_shared' ORDER BY task_id;
+SELECT task_queue.unregister_handler(h) FROM unnest('{wd.out,wd.in}'::text[]) AS h;
+SELECT task_queue.drop_queue('wd_shared');
+DROP FUNCTION wd_in();
+
 -- At dispatch: a deadline that has passed, a handler that is not external any more, a name that is gone.
 SELECT task_queue.register_external('wd.late', aliases => '{wd.alias}', queue => 'wd_quiet');
 SELECT count(*) FROM task_queue.enqueue('wd.late', '["too late"]', deadline => now() - interval '1 s');

@@ -90,6 +90,16 @@ is(snapshots(), "$told|$end", 'so does one that keeps a snapshot');
 $session->query_safe('ROLLBACK');
 is(snapshots(), '', 'until it ends its transaction');
 
+$session->query_safe("CREATE TABLE large AS SELECT n FROM generate_series(1, 100000) AS n; SET vacuum_cost_delay = '100 ms'; SET vacuum_cost_limit = 1");
+$session->query_until(qr/starts/, "\\echo starts\nVACUUM large;\n");
+wait_for($node, 'SELECT count(*) FROM pg_stat_progress_vacuum', 'a session vacuums', 1);
+is(snapshots(), '', 'which holds back no other one');
+sql($node, "SELECT pg_terminate_backend($pid, 60000)");
+eval { $session->quit };
+$session = session($node);
+$pid = $session->query_safe('SELECT pg_backend_pid()');
+$told = "old_snapshot|warning|process $pid (postgres) has held back vacuum since then";
+
 my $id = enqueue($node, 'outside', '[]', 'priority => -1');
 $session->query_until(qr/waits/, "\\echo waits\nSELECT task_queue.await($id);\n");
 wait_for($node, "SELECT wait_event_type = 'Extension' FROM pg_stat_activity WHERE pid = $pid", 'a session waits for a task');
