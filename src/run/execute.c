@@ -214,6 +214,8 @@ tq_run_record_success(TqRun *run, Jsonb *result)
 		if (!tq_finish_done(run->task, &run->attempt, result))
 			undo_orphan(run);
 	}
+	run->phase = TQ_RUN_COMMIT;
+	tq_call_phase = TQ_PHASE_HANDLER;
 	return state;
 }
 
@@ -245,7 +247,7 @@ tq_run_error(TqRun *run, const ErrorData *edata)
 {
 	TqError    *error;
 
-	if (run->phase != TQ_RUN_CALL)
+	if (run->phase != TQ_RUN_CALL && run->phase != TQ_RUN_COMMIT)
 		return NULL;
 	if (run->interrupt == TQ_INTERRUPT_DEADLINE || run->interrupt == TQ_INTERRUPT_TIMEOUT)
 	{

@@ -25,7 +25,8 @@ typedef enum TqRunPhase
 {
 	TQ_RUN_PREPARE,				/* our own work; an error is not the task's */
 	TQ_RUN_CALL,				/* in the handler: an error is a failed attempt */
-	TQ_RUN_RECORD				/* our own work again */
+	TQ_RUN_RECORD,				/* our own work again */
+	TQ_RUN_COMMIT				/* what is left is the commit: an error is what the handler has done to it */
 } TqRunPhase;
 
 /* Why the handler was interrupted, in order of precedence. */

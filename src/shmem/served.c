@@ -42,10 +42,13 @@ tq_database_is_listed(const char *name)
 bool
 tq_database_is_served(void)
 {
+	TqDatabase	database;
 	char	   *name;
 	bool		listed;
 
 	if (!tq_shmem_available() || tq_workers == 0 || !tq_enabled)
+		return false;
+	if (tq_database_get(MyDatabaseId, &database) && (database.flags & TQ_DATABASE_IS_COPY))
 		return false;
 	name = get_database_name(MyDatabaseId);
 	listed = name != NULL && tq_database_is_listed(name);

@@ -48,6 +48,12 @@ BEGIN
 	PERFORM pg_sleep(600);
 END $$;
 CREATE FUNCTION violates_late() RETURNS void LANGUAGE sql AS 'INSERT INTO late VALUES (1), (1); INSERT INTO written VALUES (2)';
+-- Foreign tables, whose servers commit then, fail as late as this.
+CREATE FUNCTION fails_at_commit() RETURNS void LANGUAGE sql AS $$
+	CREATE TEMP TABLE emptied (x int PRIMARY KEY) ON COMMIT DELETE ROWS;
+	CREATE TEMP TABLE kept (x int REFERENCES emptied) ON COMMIT PRESERVE ROWS;
+	INSERT INTO written VALUES (5);
+$$;
 CREATE PROCEDURE leaves_transaction_open() LANGUAGE plpgsql AS $$ BEGIN COMMIT; INSERT INTO written VALUES (3); END $$;
 CREATE TYPE odd AS ENUM ('odd');
 CREATE FUNCTION odd_to_json(odd) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no JSON today'; END $$;
@@ -97,6 +103,9 @@ is(sql($node, "SELECT t.attempts($id)"), '1 custom, 2 custom, 3 custom', 'is');
 ends('public.calls_raise_error', '["panic", false]', 'failed panic', 'reserved kinds may be used');
 ends('public.catches_raise_error', '[]', 'done', 'raise_error() that the handler catches has no effect');
 ends('public.violates_late', '[]', 'failed handler 23505', 'a deferred constraint fails the attempt');
+ends('public.fails_at_commit', '[]', 'failed handler 0A000', 'so does an error of the commit itself',
+	"retry_policy => task_queue.retry_policy('0', maximum_attempts => 2)");
+is(sql($node, "SELECT t.attempts($id)"), '1 handler 0A000, 2 handler 0A000', 'which is retried like others');
 ends('public.returns_odd', '[]', 'failed decode P0001', 'a result that has no JSON form');
 is(sql($node, "SELECT (t.error($id)).retryable"), 'f', 'is final');
 ends('public.takes_positive', '[-1]', 'failed arg_type TQ002', 'a domain constraint is checked at the run');

@@ -34,6 +34,7 @@ wait_for($node, "SELECT count(*) = 1 FROM task_queue.health() WHERE check_name =
 my $cloned = enqueue($node, 'work', '[3]', undef, 'clone');
 is(sql($node, "SELECT state FROM task_queue.wait($cloned, '500 ms')", 'clone'), 'ready', 'the clone runs nothing');
 is(sql($node, "SELECT state FROM task_queue.wait($waiting, '0')", 'clone'), 'ready', 'neither old nor new tasks');
+like(sql_error($node, "SELECT task_queue.await($cloned)", 'clone'), qr/^57P03: no workers serve/, 'so nobody can wait for them without end');
 sql($node, 'SELECT task_queue.adopt_database()', 'clone');
 is(sql($node, "SELECT task_queue.await($cloned, '1 min')", 'clone'), '3', 'once adopted it does');
 is(sql($node, "SELECT task_queue.await($waiting, '1 min')", 'clone'), '2', 'old tasks too');
