@@ -26,6 +26,7 @@
 #include "handler/registry.h"
 #include "run/cancel.h"
 #include "shmem/claims.h"
+#include "shmem/shmem.h"
 #include "store/cancel.h"
 #include "store/dag.h"
 #include "store/history.h"
@@ -53,9 +54,18 @@ tq_cancel(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("cancel()");
 	tq_access_find_task(task_id, caller, &outcome);
-	/* The end of a waiting step takes its DAG's lock, which goes before the task's row. */
+	/*
+	 * The end of a waiting step takes its DAG's lock, which goes before the
+	 * task's row.  Without claims the row tells whether it is waiting.
+	 */
 	if (outcome.live && outcome.has_dag && !tq_claim_find(task_id, NULL))
+	{
+		TqTask	   *task;
+
+		if (!tq_shmem_available())
+			(void) tq_task_lock(task_id, TQ_LOCK_WAIT, &task);
 		tq_dag_lock(outcome.dag_key, true);
+	}
 	PG_RETURN_BOOL(outcome.live &&
 				   tq_cancel_task(task_id, tq_arg_text(fcinfo, 1), caller));
 }

@@ -16,8 +16,10 @@
 #include "dag/cascade.h"
 #include "dag/dag.h"
 #include "dag/engine.h"
+#include "shmem/shmem.h"
 #include "shmem/xact.h"
 #include "store/queue.h"
+#include "store/task.h"
 
 /* How many DAGs whose keeping time is over are removed by one transaction. */
 #define EXPIRE_BATCH	1000
@@ -76,6 +78,31 @@ tq_dag_open(const char *dag_id, Oid caller, bool missing_ok)
 	}
 }
 
+/*
+ * Without claims nobody knows who executes a step, and whoever wants to cancel
+ * it waits for him.  That must be done before the DAG's lock is taken, which
+ * he takes in the end.
+ */
+static void
+wait_for_steps(const char *dag_id, Oid caller)
+{
+	int64		dag_key;
+	Oid			submitter;
+	int64	   *task_ids;
+	int			n;
+
+	if (tq_shmem_available() || !tq_dag_find(dag_id, &dag_key, &submitter))
+		return;
+	tq_dag_check_access(dag_id, submitter, caller);
+	n = tq_dag_list_tasks(dag_key, &task_ids);
+	for (int i = 0; i < n; i++)
+	{
+		TqTask	   *task;
+
+		(void) tq_task_lock(task_ids[i], TQ_LOCK_WAIT, &task);
+	}
+}
+
 static pg_noreturn void
 refuse(const TqDag *dag, const char *action)
 {
@@ -122,11 +149,14 @@ tq_dag_resume(const char *dag_id, Oid caller)
 char
 tq_dag_cancel(const char *dag_id, Oid caller, const char *reason, TqCancelTask cancel_task)
 {
-	TqDag	   *dag = tq_dag_open(dag_id, caller, false);
-	TimestampTz now = tq_clock_now();
+	TqDag	   *dag;
+	TimestampTz now;
 	int64	   *task_ids;
 	int			n;
 
+	wait_for_steps(dag_id, caller);
+	dag = tq_dag_open(dag_id, caller, false);
+	now = tq_clock_now();
 	if (dag->state == TQ_DAG_DONE || dag->state == TQ_DAG_FAILED)
 		return dag->state;
 	if (dag->state != TQ_DAG_CANCELED)
@@ -161,8 +191,10 @@ remove_dag(const TqDag *dag, Oid caller, TqDiscardTask discard_task)
 bool
 tq_dag_delete(const char *dag_id, Oid caller, bool force, TqDiscardTask discard_task)
 {
-	TqDag	   *dag = tq_dag_open(dag_id, caller, true);
+	TqDag	   *dag;
 
+	wait_for_steps(dag_id, caller);
+	dag = tq_dag_open(dag_id, caller, true);
 	if (dag == NULL)
 		return false;
 	if (!force && !tq_dag_state_is_final(dag->state))

@@ -196,13 +196,6 @@ tq_dag_step_snoozed(const TqTask *task)
 	return true;
 }
 
-/* The task has its own, or else the DAG's, since it was handed over. */
-Datum
-tq_dag_retry_policy(const TqTask *task)
-{
-	return task->retry_policy;
-}
-
 bool
 tq_dag_names(const TqTask *task, char **dag_id, char **step_id)
 {

@@ -31,9 +31,6 @@ extern bool tq_dag_step_ended(const TqTask *task, const TqEnd *end);
  */
 extern bool tq_dag_step_snoozed(const TqTask *task);
 
-/* The retry policy of the task's DAG (a retry_policy), or 0. */
-extern Datum tq_dag_retry_policy(const TqTask *task);
-
 /* Ids shown by current_task() and dequeue(); false if the DAG is gone. */
 extern bool tq_dag_names(const TqTask *task, char **dag_id, char **step_id);
 

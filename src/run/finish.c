@@ -119,15 +119,13 @@ tq_finish_canceled(TqTask *task, const TqAttempt *attempt, const char *reason)
 	tq_cancel_forget(task->task_id);
 }
 
-/* The first policy that is set wins as a whole. */
+/* The first policy that is set wins as a whole; the task of a step has got its DAG's, if any. */
 static void
 effective_policy(const TqTask *task, TqRetryPolicy *policy)
 {
 	Datum		datum = task->retry_policy;
 	TqHandler  *handler = NULL;
 
-	if (datum == 0 && task->has_dag)
-		datum = tq_dag_retry_policy(task);
 	if (datum == 0 && (handler = tq_handler_find(task->handler, true)) != NULL)
 		datum = handler->has_policy ? handler->retry_policy : 0;
 	if (datum == 0)

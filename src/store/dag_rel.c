@@ -12,8 +12,8 @@
  * REPEATABLE READ acts on the DAG as it is, as the DAG's lock demands.
  *
  * No trigger, constraint or index on an expression exists on these tables,
- * and the columns of their indexes never change: an update is followed by
- * entries in the indexes only if it could not be a HOT one.
+ * and the columns of their indexes hardly ever change: an update is followed
+ * by entries in the indexes only if it could not be a HOT one.
  *
  *-------------------------------------------------------------------------
  */

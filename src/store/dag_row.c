@@ -99,30 +99,49 @@ tq_dag_insert(TqDag *dag, TimestampTz created_at, int32 open)
 	return inserted;
 }
 
-/* Also finished_at and expires_at, or paused_at, as the state has it. */
+/* The state with the times that it has. */
+static void
+change_state(TqRow *row, char state, TimestampTz now)
+{
+	bool		is_final = tq_dag_state_is_final(state);
+	bool		expires = is_final && !row->nulls[TQ_DAG_COL_KEEP_US];
+	TimestampTz expires_at = expires ? tq_clock_add(now, DatumGetInt64(row->values[TQ_DAG_COL_KEEP_US])) : 0;
+
+	tq_row_set(row, TQ_DAG_COL_STATE, CharGetDatum(state));
+	tq_row_set_nullable(row, TQ_DAG_COL_PAUSED_AT, TimestampTzGetDatum(now), state != TQ_DAG_PAUSED);
+	tq_row_set_nullable(row, TQ_DAG_COL_FINISHED_AT, TimestampTzGetDatum(now), !is_final);
+	tq_row_set_nullable(row, TQ_DAG_COL_EXPIRES_AT, TimestampTzGetDatum(expires_at), !expires);
+}
+
+typedef struct NewState
+{
+	char		state;
+	TimestampTz now;
+	const char *reason;
+} NewState;
+
+static bool
+set_state(TqRow *row, void *arg)
+{
+	const NewState *fresh = arg;
+
+	change_state(row, fresh->state, fresh->now);
+	tq_row_set_nullable(row, TQ_DAG_COL_CANCEL_REASON,
+						fresh->reason ? CStringGetTextDatum(fresh->reason) : (Datum) 0, fresh->reason == NULL);
+	return true;
+}
+
 void
 tq_dag_set_state(TqDag *dag, char state, TimestampTz now, const char *reason)
 {
-	static TqPlan plan =
-		TQ_PLAN("UPDATE task_queue.dag SET state = $2, cancel_reason = $4,"
-				" paused_at = CASE WHEN $2 = 'h' THEN $3 END,"
-				" finished_at = CASE WHEN $2 IN ('d', 'f', 'c') THEN $3 END,"
-				" expires_at = CASE WHEN $2 IN ('d', 'f', 'c') THEN $3 + keep_us * interval '1 microsecond' END"
-				" WHERE dag_key = $1", INT8OID, CHAROID, TIMESTAMPTZOID, TEXTOID);
-	Datum		values[] = {
-		Int64GetDatum(dag->dag_key), CharGetDatum(state), TimestampTzGetDatum(now),
-		reason ? CStringGetTextDatum(reason) : (Datum) 0
-	};
-	bool		nulls[lengthof(values)] = {0};
-	TqSpi		spi;
+	Datum		key[] = {Int64GetDatum(dag->dag_key)};
+	NewState	fresh = {state, now, reason};
+	TqRow		row;
 
-	nulls[3] = reason == NULL;
-	tq_spi_begin(&spi);
-	if (tq_dag_run(&plan, values, nulls) != 1)
+	if (!tq_row_change(TQ_TABLE_DAG, key, set_state, &fresh, &row))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("DAG \"%s\" was deleted", dag->dag_id)));
-	tq_spi_end(&spi);
 	dag->state = state;
 }
 
@@ -170,12 +189,7 @@ subtract_from_dag(TqRow *row, void *arg)
 	tq_row_set(row, TQ_DAG_COL_BAD, Int32GetDatum(bad));
 	if (open > 0)
 		return true;
-	tq_row_set(row, TQ_DAG_COL_STATE, CharGetDatum(bad > 0 ? TQ_DAG_FAILED : TQ_DAG_DONE));
-	tq_row_set(row, TQ_DAG_COL_FINISHED_AT, TimestampTzGetDatum(ended->now));
-	tq_row_set_nullable(row, TQ_DAG_COL_PAUSED_AT, (Datum) 0, true);
-	if (!row->nulls[TQ_DAG_COL_KEEP_US])
-		tq_row_set(row, TQ_DAG_COL_EXPIRES_AT,
-				   TimestampTzGetDatum(tq_clock_add(ended->now, DatumGetInt64(row->values[TQ_DAG_COL_KEEP_US]))));
+	change_state(row, bad > 0 ? TQ_DAG_FAILED : TQ_DAG_DONE, ended->now);
 	return true;
 }
 

@@ -115,7 +115,7 @@ BEGIN
 END
 $$;
 SELECT task_queue.register_handler('dag_test.fan_out(int)', name => 'dag.fan_out', queue => 'dag_test');
-SELECT task_queue.submit_dag(ARRAY[task_queue.step('p', 'dag.fan_out', '[10000]'), task_queue.step('q', 'dag.ok', '["q"]', after => '{p}')], id => 'fan');
+SELECT task_queue.submit_dag(ARRAY[task_queue.step('p', 'dag.fan_out', '[2000]'), task_queue.step('q', 'dag.ok', '["q"]', after => '{p}')], id => 'fan');
 SELECT dag_test.drain();
 SELECT state, steps, done FROM task_queue.dags WHERE dag_id = 'fan';
 SELECT jsonb_array_length(task_queue.await_step('fan', 'join'));

@@ -118,6 +118,11 @@ SELECT task_queue.purge_dags('1 day'), task_queue.purge_dags('0', '{purge,me}'),
 SELECT dag_id FROM task_queue.dags WHERE dag_id LIKE 'P_' ORDER BY 1;
 SELECT expires_at = finished_at AS expires FROM task_queue.dag WHERE dag_id = 'P5';
 SELECT task_queue.purge_dags(NULL);
+-- longer than time goes
+SELECT task_queue.submit_dag(ARRAY[task_queue.step('a', 'dag.ok', '["a"]')], id => 'P6', keep => '1000000 years'),
+	task_queue.submit_dag(ARRAY[task_queue.step('a', 'dag.ext')], id => 'P7', keep => '1000000 years');
+SELECT dag_test.drain(), task_queue.cancel_dag('P7');
+SELECT dag_id, expires_at > now() + interval '200000 years' AS expires FROM task_queue.dag WHERE dag_id IN ('P6', 'P7') ORDER BY 1;
 
 -- the step keeps the error's text up to the limit
 CREATE FUNCTION dag_test.long_error(n int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%', repeat(chr(233), n); END $$;

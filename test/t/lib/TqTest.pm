@@ -105,11 +105,12 @@ sub sql
 	return $node->safe_psql($database || 'postgres', $sql);
 }
 
-# Output and complaints; never dies.
+# Output and complaints. Where psql() dies, because the server has gone before psql has read the statement, there is no output.
 sub try_sql
 {
 	my ($node, $sql, $database) = @_;
-	my ($status, $stdout, $stderr) = $node->psql($database || 'postgres', $sql);
+	my ($status, $stdout, $stderr) = eval { $node->psql($database || 'postgres', $sql) };
+	($status, $stderr) = (2, $@) if !defined $status;
 	return wantarray ? ($stdout, $stderr, $status) : $stdout;
 }
 
