@@ -239,8 +239,9 @@ look_at_rows(Look *look, bool own)
 	int			max = look->request->max_tasks;
 	TqTask	  **tasks = palloc(max * sizeof(TqTask *));
 	int64	   *seen = palloc(sizeof(int64));
+	TqScheduledList scheduled = {.entries = NULL};
 	TqTaskFilter filter = {
-		.include_scheduled = own,
+		.scheduled = own ? &scheduled : NULL,
 		.due_by = tq_clock_now(),
 		.this_transaction = own,
 		.unclaimed = true
@@ -308,7 +309,8 @@ look_in_memory(Look *look)
 static void
 look_in_table_queue(Look *look, const int64 *lanes, int nlanes, const char *queue, int max_running)
 {
-	TqTaskFilter filter = {.include_scheduled = true, .due_by = tq_clock_now()};
+	TqScheduledList scheduled = {.entries = NULL};
+	TqTaskFilter filter = {.scheduled = &scheduled, .due_by = tq_clock_now()};
 	int			max = look->request->max_tasks - look->nhandouts;
 	int			before = look->nhandouts;
 	TqTask	  **tasks;

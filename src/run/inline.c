@@ -39,6 +39,8 @@ typedef struct Drain
 	int			nexcluded;
 	int			excluded_size;
 	MemoryContext context;		/* of the above */
+	TqScheduledList scheduled;
+	uint64		nscheduled;		/* tq_xact_nscheduled when that was right */
 	bool		has_from;
 	TqReadyKey	from;			/* there is nothing to be found before that, */
 	bool		made_ready;		/* because what was made ready meanwhile is known */
@@ -73,7 +75,7 @@ lock_from(Execution *execution, const TqReadyKey *from)
 {
 	Drain	   *drain = execution->drain;
 	TqTaskFilter filter = {
-		.include_scheduled = true,
+		.scheduled = &drain->scheduled,
 		.due_by = drain->options->include_scheduled ? 0 : drain->started_at,
 		.excluded = drain->excluded,
 		.nexcluded = drain->nexcluded,
@@ -102,6 +104,27 @@ look_at_made_ready(Drain *drain)
 }
 
 /*
+ * With include_scheduled: tasks put to scheduled by their own end do not run
+ * again, others that the execution has scheduled are to be found.
+ */
+static void
+look_at_scheduled(Execution *execution)
+{
+	Drain	   *drain = execution->drain;
+	uint64		n = tq_xact_nscheduled;
+	bool		itself = execution->state == TQ_TASK_SCHEDULED;
+
+	if (drain->options->include_scheduled)
+	{
+		if (itself)
+			exclude(drain, execution->task->task_id);
+		if (n != drain->nscheduled + (itself ? 1 : 0))
+			tq_scheduled_list_forget(&drain->scheduled);
+	}
+	drain->nscheduled = n;
+}
+
+/*
  * The rows of tasks that were executed stay where they are until the caller's
  * transaction ends, so the search goes on from the last one, or each would
  * walk over all before it.  What others have committed behind, or what is
@@ -116,7 +139,10 @@ lock_first(Execution *execution)
 	if (drain->has_from)
 		lock_from(execution, &drain->from);
 	if (execution->task == NULL)
+	{
+		tq_scheduled_list_forget(&drain->scheduled);
 		lock_from(execution, NULL);
+	}
 	if (execution->task != NULL)
 	{
 		drain->from.priority = execution->task->priority;
@@ -242,7 +268,8 @@ start_drain(Drain *drain, const TqDrainOptions *options)
 	drain->options = options;
 	drain->caller = GetUserId();
 	drain->started_at = tq_clock_now();
-	drain->context = CurrentMemoryContext;
+	drain->nscheduled = tq_xact_nscheduled;
+	drain->context = drain->scheduled.context = CurrentMemoryContext;
 	drain->served = tq_serve_lanes(TQ_INLINE_WORKER, options->queue, true);
 }
 
@@ -275,8 +302,7 @@ tq_drain(const TqDrainOptions *options, TqDrainReport report, void *arg)
 			break;
 		tq_ensure(try_task, leave_task, execution);
 		error = execution->state == TQ_TASK_DONE ? NULL : execution->run.error;
-		if (execution->state == TQ_TASK_SCHEDULED)
-			exclude(&drain, execution->task->task_id);
+		look_at_scheduled(execution);
 		if (execution->state == '\0')
 			continue;			/* it was not for us */
 		executions++;

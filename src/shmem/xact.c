@@ -82,6 +82,7 @@ static bool any_notes = false;
 /* See tq_xact_take_lowest_ready(). */
 static TqReadyKey lowest_ready;
 static bool any_lowest = false;
+uint64		tq_xact_nscheduled = 0;
 
 static void
 forget_all(void)
@@ -180,6 +181,7 @@ tq_xact_made_ready(void)
 void
 tq_xact_note_due(TimestampTz run_at)
 {
+	tq_xact_nscheduled++;
 	if (!tq_shmem_available())
 		return;
 	any_notes = true;

@@ -37,7 +37,8 @@ extern void tq_xact_remember_ready(const TqReadyKey *key);
 /* Are there rows that this transaction made ready, which the ready index will know at its commit? */
 extern bool tq_xact_made_ready(void);
 
-/* A row became, or stays, scheduled for run_at. */
+/* A row became, or stays, scheduled for run_at.  How often this backend has noted that, undone or not. */
+extern uint64 tq_xact_nscheduled;
 extern void tq_xact_note_due(TimestampTz run_at);
 
 /*

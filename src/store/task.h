@@ -150,12 +150,26 @@ extern void tq_task_close_kept(void);
 extern void tq_task_forget_kept(void);
 
 /*
+ * Scheduled tasks in order, looked up by the first search that is given the
+ * list.  The next ones, within the same transaction, go on where it stopped.
+ */
+typedef struct TqScheduledList
+{
+	MemoryContext context;		/* of the entries */
+	struct TqScheduledEntry *entries;	/* NULL: not looked up */
+	int			count;
+	int			next;
+} TqScheduledList;
+
+extern void tq_scheduled_list_forget(TqScheduledList *list);
+
+/*
  * Lock the first ready tasks of some lanes, in order (priority, run_at, id),
  * skipping rows that others hold.  Used where no ready index is at hand.
  */
 typedef struct TqTaskFilter
 {
-	bool		include_scheduled;	/* also scheduled tasks, */
+	TqScheduledList *scheduled; /* not NULL: also scheduled tasks, */
 	TimestampTz due_by;			/* but not those that are due later; 0: all */
 	const int64 *excluded;		/* ids to leave alone */
 	int			nexcluded;

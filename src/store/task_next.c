@@ -9,8 +9,10 @@
  * out to have changed), and no plan can be a bad one.  A row is looked at
  * again after it was locked: it may have changed since the scan began.
  *
- * Scheduled tasks are in no index in that order.  Taking them is for tests,
- * so they are just collected and sorted.
+ * Scheduled tasks are in no index in that order: they are collected and
+ * sorted.  Who searches often keeps them, or each search would walk over all
+ * of them, and over those that were scheduled once.  A snapshot that is older
+ * than the list keeps its rows from being removed.
  *
  *-------------------------------------------------------------------------
  */
@@ -44,11 +46,11 @@ typedef struct Source
 	bool		empty;
 } Source;
 
-typedef struct Scheduled
+typedef struct TqScheduledEntry
 {
 	TqReadyKey	key;
 	ItemPointerData tid;
-} Scheduled;
+} TqScheduledEntry;
 
 typedef struct Search
 {
@@ -60,9 +62,6 @@ typedef struct Search
 	Snapshot	snapshot;
 	Source	   *sources;
 	int			nsources;
-	Scheduled  *scheduled;		/* sorted */
-	int			nscheduled;
-	int			next_scheduled;
 	Oid			role;			/* the last role that the filter was asked about */
 	bool		role_allowed;
 } Search;
@@ -70,7 +69,8 @@ typedef struct Search
 static int
 compare_scheduled(const void *a, const void *b)
 {
-	return tq_ready_compare(&((const Scheduled *) a)->key, &((const Scheduled *) b)->key);
+	return tq_ready_compare(&((const TqScheduledEntry *) a)->key,
+							&((const TqScheduledEntry *) b)->key);
 }
 
 static Datum
@@ -134,7 +134,7 @@ is_wanted(Search *search, TupleTableSlot *slot)
 	int64		task_id = DatumGetInt64(column(slot, TQ_COL_TASK_ID));
 
 	if (state != TQ_TASK_READY &&
-		!(state == TQ_TASK_SCHEDULED && filter->include_scheduled &&
+		!(state == TQ_TASK_SCHEDULED && filter->scheduled != NULL &&
 		  (filter->due_by == 0 ||
 		   DatumGetTimestampTz(column(slot, TQ_COL_RUN_AT)) <= filter->due_by)))
 		return false;
@@ -149,12 +149,14 @@ is_wanted(Search *search, TupleTableSlot *slot)
 static void
 advance(Search *search, Source *source)
 {
+	TqScheduledList *list = search->filter->scheduled;
+
 	source->empty = true;
 	if (source->scan != NULL)
 		source->empty = !index_getnext_slot(source->scan, ForwardScanDirection, source->slot);
-	while (source->scan == NULL && search->next_scheduled < search->nscheduled && source->empty)
+	while (source->scan == NULL && list->next < list->count && source->empty)
 	{
-		ItemPointerData tid = search->scheduled[search->next_scheduled++].tid;
+		ItemPointerData tid = list->entries[list->next++].tid;
 
 		source->empty = !table_tuple_fetch_row_version(search->rel, &tid,
 													   search->snapshot, source->slot);
@@ -209,13 +211,16 @@ collect_scheduled(Search *search, TupleTableSlot *slot)
 {
 	Relation	index = tq_task_open_index(TQ_TASK_INDEX_DUE);
 	IndexScanDesc scan = TQ_INDEX_BEGINSCAN(search->rel, index, search->snapshot, 0);
+	TqScheduledList *list = search->filter->scheduled;
 	int			size = 64;
 
-	search->scheduled = palloc(sizeof(Scheduled) * size);
+	list->count = list->next = 0;
+	list->entries = MemoryContextAlloc(list->context ? list->context : CurrentMemoryContext,
+									   sizeof(TqScheduledEntry) * size);
 	index_rescan(scan, NULL, 0, NULL, 0);
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
-		Scheduled  *entry;
+		TqScheduledEntry *entry;
 
 		CHECK_FOR_INTERRUPTS();
 		if (search->filter->due_by != 0 &&
@@ -223,16 +228,25 @@ collect_scheduled(Search *search, TupleTableSlot *slot)
 			break;
 		if (!is_wanted(search, slot))
 			continue;
-		if (search->nscheduled == size)
-			search->scheduled = repalloc_huge(search->scheduled,
-											  sizeof(Scheduled) * (Size) (size *= 2));
-		entry = &search->scheduled[search->nscheduled++];
+		if (list->count == size)
+			list->entries = repalloc_huge(list->entries,
+										  sizeof(TqScheduledEntry) * (Size) (size *= 2));
+		entry = &list->entries[list->count++];
 		entry->key = key_of(slot);
 		entry->tid = slot->tts_tid;
 	}
 	index_endscan(scan);
 	index_close(index, NoLock);
-	qsort(search->scheduled, search->nscheduled, sizeof(Scheduled), compare_scheduled);
+	qsort(list->entries, list->count, sizeof(TqScheduledEntry), compare_scheduled);
+}
+
+void
+tq_scheduled_list_forget(TqScheduledList *list)
+{
+	if (list->entries != NULL)
+		pfree(list->entries);
+	list->entries = NULL;
+	list->count = list->next = 0;
 }
 
 static void
@@ -242,7 +256,8 @@ open_scheduled(Search *search)
 
 	source->slot = table_slot_create(search->rel, NULL);
 	source->scan = NULL;
-	collect_scheduled(search, source->slot);
+	if (search->filter->scheduled->entries == NULL)
+		collect_scheduled(search, source->slot);
 	advance(search, source);
 }
 
@@ -261,7 +276,7 @@ begin_search(Search *search, const int64 *lanes, int nlanes, const TqTaskFilter 
 	search->sources = palloc0(sizeof(Source) * (nlanes + 1));
 	for (int i = 0; i < nlanes; i++)
 		open_lane(search, lanes[i]);
-	if (filter->include_scheduled)
+	if (filter->scheduled != NULL)
 		open_scheduled(search);
 }
 
@@ -272,6 +287,8 @@ end_search(Search *search)
 	{
 		if (search->sources[i].scan != NULL)
 			index_endscan(search->sources[i].scan);
+		else if (!search->sources[i].empty)
+			search->filter->scheduled->next--;	/* its head is left for the next search */
 		ExecDropSingleTupleTableSlot(search->sources[i].slot);
 	}
 	PopActiveSnapshot();

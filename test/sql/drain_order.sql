@@ -73,6 +73,17 @@ SELECT state FROM drain();
 SELECT count(pg_sleep(0.01));
 SELECT state FROM drain();
 TRUNCATE tq_order.seen;
+-- with include_scheduled everything in order, also what is scheduled meanwhile
+CREATE FUNCTION tq_order.schedules(what text) RETURNS void LANGUAGE sql AS $$
+	SELECT tq_order.note(what), enqueue('tq_order.note', jsonb_build_array(what || ': first'), delay => '5 h', priority => -3),
+		enqueue('tq_order.note', jsonb_build_array(what || ': next'), delay => '3 h')
+$$;
+SELECT register_handler('tq_order.schedules(text)');
+SELECT count(enqueue('tq_order.note', jsonb_build_array(h || ' h'), delay => h * interval '1 h')) FROM unnest('{4,1,6}'::int[]) AS h;
+SELECT count(enqueue('tq_order.schedules', '["2 h"]', delay => '2 h'));
+SELECT count(*) FROM drain(include_scheduled => true);
+SELECT string_agg(what, ', ' ORDER BY n) FROM tq_order.seen;
+TRUNCATE tq_order.seen;
 
 -- targets: those of the setting, which may be written as a list or as one string, and its own name
 SELECT count(enqueue('tq_order.note', jsonb_build_array(t), target => t)) FROM unnest('{a,b c,d,worker:db/inline,worker:db/1}'::text[]) AS t;
@@ -96,6 +107,6 @@ ROLLBACK;
 DELETE FROM history;
 DELETE FROM attempt;
 SET client_min_messages = warning;
-SELECT count(unregister_handler('tq_order.' || n)) FROM unnest('{note,parent,drains,resumes,fails}'::text[]) AS n;
+SELECT count(unregister_handler('tq_order.' || n)) FROM unnest('{note,parent,drains,resumes,fails,schedules}'::text[]) AS n;
 SELECT drop_queue('tq_order');
 DROP SCHEMA tq_order CASCADE;
