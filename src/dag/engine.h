@@ -40,6 +40,9 @@ extern void tq_dag_retry_task_step(int64 dag_key, int32 step_no);
 /* Remove ended DAGs whose keeping time is over; false: there are more. */
 extern bool tq_dag_expire(void);
 
+/* 22023 if that will not be possible when it ends: */
+extern void tq_dag_check_reply(const TqDag *dag);
+
 /* The DAG has ended: notify reply_to. */
 extern void tq_dag_announce_end(const TqDag *dag);
 
