@@ -34,13 +34,14 @@ queue_is_paused(const char *name)
 }
 
 static TqClaimResult
-take(const TqTask *task, const char *worker, bool draining, int max_running)
+take(const TqTask *task, const char *worker, bool draining, bool in_batch, int max_running)
 {
 	TqClaim		claim;
 
 	memset(&claim, 0, sizeof(claim));
 	claim.task_id = task->task_id;
 	claim.draining = draining;
+	claim.in_batch = in_batch;
 	claim.pid = MyProcPid;
 	claim.started_at = tq_clock_now();
 	claim.attempt = task->attempt + 1;
@@ -77,7 +78,7 @@ tq_run_claim(const TqTask *task, const char *worker, bool draining)
 		tq_claim_lock_queue(task->queue);
 	tq_interrupt_hold();
 	if (!beside_leases || has_room_beside_leases(task->queue, max_running))
-		result = take(task, worker, draining, max_running);
+		result = take(task, worker, draining, false, max_running);
 	if (beside_leases)
 		tq_claim_unlock_queue(task->queue);
 	if (result == TQ_CLAIM_OK && queue_is_paused(task->queue))
@@ -93,5 +94,5 @@ tq_run_claim(const TqTask *task, const char *worker, bool draining)
 TqClaimResult
 tq_run_claim_in_batch(const TqTask *task, const char *worker)
 {
-	return take(task, worker, false, 0);
+	return take(task, worker, false, true, 0);
 }

@@ -225,6 +225,65 @@ tq_claim_take(const TqClaim *claim, int max_running)
 	return result;
 }
 
+static void
+lock_all(LWLockMode mode)
+{
+	for (int i = 0; i < TQ_CLAIM_PARTITIONS; i++)
+		LWLockAcquire(tq_shmem_lock(TQ_LOCK_CLAIMS + i), mode);
+}
+
+static void
+unlock_all(void)
+{
+	for (int i = TQ_CLAIM_PARTITIONS - 1; i >= 0; i--)
+		LWLockRelease(tq_shmem_lock(TQ_LOCK_CLAIMS + i));
+}
+
+static bool
+is_to_be_counted(const ClaimEntry *entry, bool (*is_limited) (const char *queue))
+{
+	return entry->key.database == MyDatabaseId && !entry->claim.counted &&
+		!entry->claim.in_batch && is_limited(entry->claim.queue);
+}
+
+/* Are there any?  And then count them, if asked to. */
+static bool
+look_for_uncounted(bool (*is_limited) (const char *queue), bool count)
+{
+	HASH_SEQ_STATUS seq;
+	ClaimEntry *entry;
+	bool		any = false;
+
+	hash_seq_init(&seq, claims);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		if (!is_to_be_counted(entry, is_limited))
+			continue;
+		any = true;
+		if (count)
+			entry->claim.counted = tq_running_add(MyDatabaseId, entry->claim.queue, PG_INT32_MAX);
+	}
+	return any;
+}
+
+/* Mostly there are none. */
+void
+tq_claim_count_limited(bool (*is_limited) (const char *queue))
+{
+	bool		any;
+
+	if (claims == NULL)
+		return;
+	lock_all(LW_SHARED);
+	any = look_for_uncounted(is_limited, false);
+	unlock_all();
+	if (!any)
+		return;
+	lock_all(LW_EXCLUSIVE);
+	(void) look_for_uncounted(is_limited, true);
+	unlock_all();
+}
+
 bool
 tq_claim_find(int64 task_id, TqClaim *claim)
 {
@@ -368,8 +427,7 @@ tq_claim_list(TqClaimFilter filter, void *arg, int *n)
 		return tq_claim_lock_list(filter, arg, n);
 	size = hash_get_num_entries(claims) + 64;
 	list = palloc(size * sizeof(TqClaim));
-	for (int i = 0; i < TQ_CLAIM_PARTITIONS; i++)
-		LWLockAcquire(tq_shmem_lock(TQ_LOCK_CLAIMS + i), LW_SHARED);
+	lock_all(LW_SHARED);
 	hash_seq_init(&seq, claims);
 	while ((entry = hash_seq_search(&seq)) != NULL)
 	{
@@ -378,8 +436,7 @@ tq_claim_list(TqClaimFilter filter, void *arg, int *n)
 			continue;
 		list[(*n)++] = entry->claim;
 	}
-	for (int i = TQ_CLAIM_PARTITIONS - 1; i >= 0; i--)
-		LWLockRelease(tq_shmem_lock(TQ_LOCK_CLAIMS + i));
+	unlock_all();
 	return list;
 }
 
@@ -395,16 +452,14 @@ tq_claim_forget_database(Oid database)
 	HASH_SEQ_STATUS seq;
 	ClaimEntry *entry;
 
-	for (int i = 0; i < TQ_CLAIM_PARTITIONS; i++)
-		LWLockAcquire(tq_shmem_lock(TQ_LOCK_CLAIMS + i), LW_EXCLUSIVE);
+	lock_all(LW_EXCLUSIVE);
 	hash_seq_init(&seq, claims);
 	while ((entry = hash_seq_search(&seq)) != NULL)
 	{
 		if (entry->key.database == database)
 			remove_entry(entry);
 	}
-	for (int i = TQ_CLAIM_PARTITIONS - 1; i >= 0; i--)
-		LWLockRelease(tq_shmem_lock(TQ_LOCK_CLAIMS + i));
+	unlock_all();
 	tq_running_forget_database(database);
 }
 

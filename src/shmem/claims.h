@@ -54,6 +54,7 @@ typedef struct TqClaim
 	int32		priority;
 	TimestampTz run_at;
 	bool		counted;		/* counts against its queue's max_running */
+	bool		in_batch;		/* another one counts for it */
 	char		worker[TQ_CLAIM_NAME_LEN];
 	char		handler[TQ_CLAIM_NAME_LEN];
 	char		queue[TQ_CLAIM_NAME_LEN];
@@ -72,6 +73,12 @@ extern bool tq_claim_find(int64 task_id, TqClaim *claim);	/* copies; claim may b
  * arrived by now, so that it can be dropped before it hits anything else.
  */
 extern bool tq_claim_release(int64 task_id);
+
+/*
+ * Claims of queues that had no limit when they were made count from now on.
+ * is_limited() is called with locks held.
+ */
+extern void tq_claim_count_limited(bool (*is_limited) (const char *queue));
 
 /* How many more tasks of a queue may start, and whether none may; a hint, the claim decides. */
 extern int	tq_claim_queue_room(const char *queue, int max_running);

@@ -60,24 +60,35 @@ unlock(void)
 	LWLockRelease(tq_shmem_lock(TQ_LOCK_QUEUES));
 }
 
+/* NULL: there is none; *unused may become it, if it is not NULL too. */
 static QueueCount *
-find(Oid database, uint64 queue, bool make)
+find(Oid database, const char *queue, QueueCount **unused)
 {
-	QueueCount *unused = NULL;
+	uint64		hash = tq_running_hash(queue);
 
+	*unused = NULL;
 	for (int i = 0; i < MAX_LIMITED_QUEUES; i++)
 	{
 		QueueCount *count = &counts[i];
 
-		if (count->database == database && count->queue == queue)
+		if (count->database == database && count->queue == hash)
 			return count;
-		if (unused == NULL && !OidIsValid(count->database))
-			unused = count;
+		if (*unused == NULL && !OidIsValid(count->database))
+			*unused = count;
 	}
-	if (!make || unused == NULL)
-		return NULL;
+	return NULL;
+}
+
+static QueueCount *
+find_or_make(Oid database, const char *queue)
+{
+	QueueCount *unused;
+	QueueCount *count = find(database, queue, &unused);
+
+	if (count != NULL || unused == NULL)
+		return count;
 	unused->database = database;
-	unused->queue = queue;
+	unused->queue = tq_running_hash(queue);
 	unused->running = 0;
 	return unused;
 }
@@ -89,7 +100,7 @@ tq_running_add(Oid database, const char *queue, int max_running)
 	bool		ok = false;
 
 	lock(LW_EXCLUSIVE);
-	count = find(database, tq_running_hash(queue), true);
+	count = find_or_make(database, queue);
 	if (count != NULL && count->running < max_running)
 	{
 		count->running++;
@@ -103,9 +114,10 @@ void
 tq_running_remove(Oid database, const char *queue)
 {
 	QueueCount *count;
+	QueueCount *unused;
 
 	lock(LW_EXCLUSIVE);
-	count = find(database, tq_running_hash(queue), false);
+	count = find(database, queue, &unused);
 	if (count != NULL && --count->running <= 0)
 		count->database = InvalidOid;
 	unlock();
@@ -115,11 +127,15 @@ int
 tq_running_count(Oid database, const char *queue)
 {
 	QueueCount *count;
-	int			running;
+	QueueCount *unused;
+	int			running = 0;
 
 	lock(LW_SHARED);
-	count = find(database, tq_running_hash(queue), false);
-	running = count ? count->running : 0;
+	count = find(database, queue, &unused);
+	if (count != NULL)
+		running = count->running;
+	else if (unused == NULL)
+		running = PG_INT32_MAX;
 	unlock();
 	return running;
 }

@@ -35,6 +35,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/owner.h"
+#include "shmem/claims.h"
 #include "store/queue.h"
 
 #define DEFAULT_KEEP_DONE	USECS_PER_DAY
@@ -191,12 +192,24 @@ make_default_queue(void)
 	return queue;
 }
 
+static bool
+is_limited(const char *name)
+{
+	TqQueue		key = {.name = unconstify(char *, name)};
+	const TqQueue *key_ptr = &key;
+	const TqQueue **found = bsearch(&key_ptr, queues, nqueues, sizeof(TqQueue *), compare_queues);
+
+	return found != NULL && (*found)->max_running > 0;
+}
+
+/* What runs in a queue that is given a limit counts from the moment at which this is known. */
 static void
 load_queues(void)
 {
 	List	   *rows;
 	ListCell   *lc;
 	bool		has_default = false;
+	bool		any_limit = false;
 	MemoryContext old_context;
 
 	rows = read_table(&queue_cache, read_queue);
@@ -209,11 +222,14 @@ load_queues(void)
 
 		queues[nqueues++] = queue;
 		has_default |= strcmp(queue->name, TQ_DEFAULT_QUEUE) == 0;
+		any_limit |= queue->max_running > 0;
 	}
 	if (!has_default)
 		queues[nqueues++] = make_default_queue();
 	MemoryContextSwitchTo(old_context);
 	qsort(queues, nqueues, sizeof(TqQueue *), compare_queues);
+	if (any_limit)
+		tq_claim_count_limited(is_limited);
 	queue_cache.loaded = true;
 }
 

@@ -81,6 +81,40 @@ wait_for($node, 'SELECT t.waiting_at_gate(2) = 4', 'zero is no limit');
 $gate->quit;
 ends_as($node, $_, 'done', 'the rest') for @ids;
 
+# A limit that comes while tasks run
+sql($node, "SELECT task_queue.create_queue('late')");
+$gate = hold_gate($node, 4);
+@ids = map { enqueue($node, 'public.at_gate', '[4]', "queue => 'late'") } 1 .. 3;
+wait_for($node, 'SELECT t.waiting_at_gate(4) = 3', 'three tasks of a queue without a limit run');
+sql($node, "SELECT task_queue.alter_queue('late', max_running => 2)");
+push @ids, map { enqueue($node, 'public.at_gate', '[4]', "queue => 'late'") } 1 .. 2;
+others_run('when it is given one, other queues go on');
+is(at_gate(4), '3', 'and those three count');
+sql($node, "SELECT task_queue.cancel($ids[0])");
+ends_as($node, $ids[0], 'canceled', 'one of them is canceled');
+others_run('other queues go on');
+is(at_gate(4), '2', 'and two are as many as may be');
+sql($node, "SELECT task_queue.cancel($ids[1])");
+wait_for($node, "SELECT t.state($ids[1]) = 'canceled' AND t.waiting_at_gate(4) = 2", 'in place of another one the next starts');
+$gate->quit;
+ends_as($node, $_, 'done', 'the rest') for @ids[ 2 .. 4 ];
+
+# More queues with running tasks than can be counted
+sql($node, <<'SQL');
+SELECT task_queue.register_external('outside');
+SELECT count(task_queue.create_queue('q' || n, max_running => 1)), count(task_queue.enqueue('outside', queue => 'q' || n)) FROM generate_series(1, 512) AS n;
+SQL
+sql($node, 'CREATE TABLE leased AS SELECT task_id, lease_token FROM task_queue.dequeue(max_tasks => 512)');
+is(sql($node, 'SELECT count(*) FROM leased'), '512', 'tasks of many limited queues are leased');
+sql($node, "SELECT task_queue.alter_queue('two', max_running => 2)");
+my $beyond = enqueue($node, 'public.quick', '[]', "queue => 'two'");
+others_run('one more such queue waits, others do not');
+wait_for($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'task_queue worker' AND state <> 'idle'", 'the workers are idle');
+is(state_of($node, $beyond), 'ready', 'its task has not run');
+sql($node, 'SELECT task_queue.complete(task_id, lease_token) FROM leased LIMIT 1');
+ends_as($node, $beyond, 'done', 'it runs when there is room');
+sql($node, 'SELECT task_queue.complete(task_id, lease_token) FROM leased OFFSET 1');
+
 # Pause
 $gate = hold_gate($node, 3);
 my $running = enqueue($node, 'public.at_gate', '[3]', "queue => 'two'");
