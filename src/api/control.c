@@ -271,7 +271,7 @@ tq_delete_task(PG_FUNCTION_ARGS)
 	TqOutcome	outcome;
 
 	PreventCommandIfReadOnly("delete_task()");
-	if (!tq_outcome_find(task_id, &outcome))
+	if (!tq_access_look_up(task_id, &outcome))
 		PG_RETURN_BOOL(false);
 	tq_access_find_task(task_id, caller, &outcome);
 	if (outcome.has_dag)
