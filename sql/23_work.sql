@@ -32,6 +32,10 @@ CREATE FUNCTION _running(OUT task_id bigint, OUT pid int, OUT worker text, OUT k
 	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10 AS 'MODULE_PATHNAME', 'tq_sql_running';
 COMMENT ON FUNCTION _running IS 'Claims in shared memory that the caller may see; used by views.';
 
+CREATE FUNCTION _executing() RETURNS SETOF task
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 1 AS 'MODULE_PATHNAME', 'tq_executing';
+COMMENT ON FUNCTION _executing() IS 'Internal: rows of tasks that the caller''s session is executing and has deleted already; used by views.';
+
 CREATE FUNCTION _workers(OUT worker text, OUT pid int, OUT state text, OUT last_seen timestamptz) RETURNS SETOF record
 	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10 AS 'MODULE_PATHNAME', 'tq_sql_workers';
 COMMENT ON FUNCTION _workers IS 'In-database workers in shared memory; used by views.';

@@ -1,6 +1,12 @@
 -- The read API. Views run with the rights of the extension's owner on tables, but functions in them run as the user who reads: _may_see()
 -- and _may_read() answer for him. Members of pg_monitor see every row, with what the user passed in and got out left NULL.
 
+CREATE VIEW _live_rows AS
+SELECT * FROM task_queue.task
+UNION ALL
+SELECT * FROM task_queue._executing();
+COMMENT ON VIEW _live_rows IS 'Internal: table task as a handler sees it, whose own row is there for nobody else until it has ended.';
+
 CREATE VIEW _live_tasks WITH (security_barrier) AS
 SELECT t.task_id, t.handler, t.queue,
 	CASE
@@ -13,7 +19,7 @@ SELECT t.task_id, t.handler, t.queue,
 	COALESCE(r.worker, t.worker) AS worker,
 	COALESCE(r.lease_until, t.lease_until) AS lease_until,
 	t.dag_key, t.step_no, t.trace_ctx
-FROM task_queue.task AS t LEFT JOIN task_queue._running() AS r ON r.task_id = t.task_id
+FROM task_queue._live_rows AS t LEFT JOIN task_queue._running() AS r ON r.task_id = t.task_id
 WHERE task_queue._may_see(t.enqueuer);
 COMMENT ON VIEW _live_tasks IS 'Internal: waiting and running tasks, with what shared memory knows of them. A scheduled task that is due counts as ready.';
 

@@ -83,7 +83,7 @@ SELECT d.dag_id, s.step_id, s.handler,
 	s.created_at
 FROM task_queue.dag AS d
 	JOIN task_queue.dag_step AS s ON s.dag_key = d.dag_key
-	LEFT JOIN task_queue.task AS t ON t.dag_key = s.dag_key AND t.step_no = s.step_no
+	LEFT JOIN task_queue._live_rows AS t ON t.dag_key = s.dag_key AND t.step_no = s.step_no
 	LEFT JOIN task_queue._running() AS r ON r.task_id = t.task_id
 WHERE task_queue._may_see(d.submitter);
 COMMENT ON VIEW dag_steps IS

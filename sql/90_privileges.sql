@@ -37,6 +37,7 @@ $$;
 GRANT EXECUTE ON FUNCTION task_queue._may_see(oid) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION task_queue._may_read(oid) TO PUBLIC;
 GRANT EXECUTE ON FUNCTION task_queue._handler_signature(text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION task_queue._executing() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION task_queue._running() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION task_queue._workers() TO PUBLIC;
 GRANT EXECUTE ON FUNCTION task_queue._external_workers() TO PUBLIC;

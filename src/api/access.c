@@ -11,6 +11,7 @@
 
 #include "api/access.h"
 #include "base/owner.h"
+#include "run/execute.h"
 #include "store/queue.h"
 
 bool
@@ -46,10 +47,30 @@ tq_access_require_instruct(Oid caller, Oid enqueuer)
 			 errhint("Only superusers may do this.")));
 }
 
+bool
+tq_access_look_up(int64 task_id, TqOutcome *outcome)
+{
+	const TqRun *run;
+
+	if (tq_outcome_find(task_id, outcome))
+		return true;
+	run = tq_run_of_task(task_id);
+	if (run == NULL)
+		return false;
+	outcome->state = TQ_TASK_RUNNING;
+	outcome->live = true;
+	outcome->enqueuer = run->task->enqueuer;
+	outcome->handler = run->task->handler;
+	outcome->has_dag = run->task->has_dag;
+	outcome->dag_key = run->task->dag_key;
+	outcome->step_no = run->task->step_no;
+	return true;
+}
+
 void
 tq_access_find_task(int64 task_id, Oid caller, TqOutcome *outcome)
 {
-	if (!tq_outcome_find(task_id, outcome))
+	if (!tq_access_look_up(task_id, outcome))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("task " INT64_FORMAT " does not exist", task_id),

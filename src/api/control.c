@@ -216,6 +216,27 @@ tq_requeue_task(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(task_id);
 }
 
+/* All steps of a DAG together: after each go its countdowns are made anew. */
+static int64
+retry_failed_steps(const TqDeadLetterFilter *filter)
+{
+	TqFailedStep *steps;
+	int			n = tq_failed_steps(filter, &steps);
+	int32	   *step_nos = palloc((n + 1) * sizeof(int32));
+	int64		retried = 0;
+	int			end;
+
+	for (int i = 0; i < n; i++)
+		step_nos[i] = steps[i].step_no;
+	for (int i = 0; i < n; i = end)
+	{
+		for (end = i; end < n && steps[end].dag_key == steps[i].dag_key; end++)
+			;
+		retried += tq_dag_retry_failed(steps[i].dag_key, end - i, &step_nos[i]);
+	}
+	return retried;
+}
+
 PG_FUNCTION_INFO_V1(tq_requeue_failed_tasks);
 
 Datum
@@ -223,8 +244,7 @@ tq_requeue_failed_tasks(PG_FUNCTION_ARGS)
 {
 	Oid			caller = GetUserId();
 	TqDeadLetterFilter filter = {0};
-	TqFailedStep *steps;
-	int			nsteps;
+	int64		nsteps;
 
 	PreventCommandIfReadOnly("requeue_failed()");
 	filter.handler = tq_arg_text(fcinfo, 0);
@@ -236,9 +256,7 @@ tq_requeue_failed_tasks(PG_FUNCTION_ARGS)
 		tq_handler_unpin(tq_handler_find(filter.handler, false));
 	if (filter.queue != NULL)
 		(void) tq_queue_find(filter.queue, false);
-	nsteps = tq_failed_steps(&filter, &steps);
-	for (int i = 0; i < nsteps; i++)
-		tq_dag_retry_task_step(steps[i].dag_key, steps[i].step_no);
+	nsteps = retry_failed_steps(&filter);
 	PG_RETURN_INT64(tq_requeue_failed(&filter) + nsteps);
 }
 
@@ -253,7 +271,7 @@ tq_delete_task(PG_FUNCTION_ARGS)
 	TqOutcome	outcome;
 
 	PreventCommandIfReadOnly("delete_task()");
-	if (!tq_outcome_find(task_id, &outcome))
+	if (!tq_access_look_up(task_id, &outcome))
 		PG_RETURN_BOOL(false);
 	tq_access_find_task(task_id, caller, &outcome);
 	if (outcome.has_dag)

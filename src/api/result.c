@@ -172,7 +172,7 @@ tq_get_task(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		tq_error_null_argument("task_id");
-	if (!tq_outcome_find(PG_GETARG_INT64(0), &outcome))
+	if (!tq_access_look_up(PG_GETARG_INT64(0), &outcome))
 		PG_RETURN_NULL();
 	if (!tq_access_may_see(caller, outcome.enqueuer))
 		tq_access_find_task(outcome.task_id, caller, &outcome);

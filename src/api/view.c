@@ -21,6 +21,7 @@
 #include "api/params.h"
 #include "base/guc.h"
 #include "handler/registry.h"
+#include "run/execute.h"
 #include "shmem/claims.h"
 #include "shmem/databases.h"
 #include "shmem/shmem.h"
@@ -40,6 +41,23 @@ Datum
 tq_may_read(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL(tq_access_may_read(GetUserId(), PG_GETARG_OID(0)));
+}
+
+PG_FUNCTION_INFO_V1(tq_executing);
+
+Datum
+tq_executing(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (const TqRun *run = tq_current_run; run != NULL; run = run->outer)
+	{
+		if (run->task->taken && tq_access_may_read(GetUserId(), run->task->enqueuer))
+			tuplestore_putvalues(result->setResult, result->setDesc,
+								 run->task->values, run->task->nulls);
+	}
+	return (Datum) 0;
 }
 
 PG_FUNCTION_INFO_V1(tq_handler_signature);

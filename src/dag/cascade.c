@@ -31,6 +31,9 @@
 #include "dag/engine.h"
 #include "shmem/xact.h"
 
+/* See NOTIFY_PAYLOAD_MAX_LENGTH of the server. */
+#define MAX_NOTIFY_BYTES	(BLCKSZ - NAMEDATALEN - 128 - 1)
+
 void
 tq_cascade_begin(TqCascade *cascade, TqDag *dag, TimestampTz now)
 {
@@ -300,19 +303,35 @@ count_step_down(TqCascade *cascade, Impact *impact)
 		tq_dag_hand_over(cascade->dag, &task, &cascade->known);
 }
 
-/* Its reply, and what waits for it. */
-void
-tq_dag_announce_end(const TqDag *dag)
+static char *
+reply_payload(const TqDag *dag, char state)
 {
 	StringInfoData payload;
 
-	if (dag->reply_to == NULL)
-		return;
 	initStringInfo(&payload);
 	appendStringInfoString(&payload, "{\"dag_id\":");
 	escape_json(&payload, dag->dag_id);
-	appendStringInfo(&payload, ",\"state\":\"%s\"}", tq_dag_state_name(dag->state));
-	Async_Notify(dag->reply_to, payload.data);
+	appendStringInfo(&payload, ",\"state\":\"%s\"}", tq_dag_state_name(state));
+	return payload.data;
+}
+
+/* The DAG could never end if its reply could not be sent. */
+void
+tq_dag_check_reply(const TqDag *dag)
+{
+	if (dag->reply_to != NULL && strlen(reply_payload(dag, TQ_DAG_CANCELED)) > MAX_NOTIFY_BYTES)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("DAG id is too long for a reply"),
+				 errdetail("A notification has at most %d bytes.", MAX_NOTIFY_BYTES)));
+}
+
+void
+tq_dag_announce_end(const TqDag *dag)
+{
+	if (dag->reply_to == NULL)
+		return;
+	Async_Notify(dag->reply_to, reply_payload(dag, dag->state));
 	/* Somebody outside acts on it, so it must not be lost. */
 	ForceSyncCommit();
 }

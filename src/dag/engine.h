@@ -37,8 +37,14 @@ extern bool tq_dag_names(const TqTask *task, char **dag_id, char **step_id);
 /* retry_step() for requeue(): 55000 if the step is not failed or its DAG is canceled. */
 extern void tq_dag_retry_task_step(int64 dag_key, int32 step_no);
 
+/* For requeue_failed(): those of some steps of a DAG that can be retried by now; how many. */
+extern int	tq_dag_retry_failed(int64 dag_key, int n, const int32 *step_nos);
+
 /* Remove ended DAGs whose keeping time is over; false: there are more. */
 extern bool tq_dag_expire(void);
+
+/* 22023 if that will not be possible when it ends: */
+extern void tq_dag_check_reply(const TqDag *dag);
 
 /* The DAG has ended: notify reply_to. */
 extern void tq_dag_announce_end(const TqDag *dag);

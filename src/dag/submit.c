@@ -21,6 +21,7 @@
 #include "base/errors.h"
 #include "dag/dag.h"
 #include "dag/def.h"
+#include "dag/engine.h"
 #include "dag/handover.h"
 
 /* Steps are counted from 0 as given, and numbered from 1 in topological order. */
@@ -375,6 +376,7 @@ tq_dag_submit(TqDag *dag, Datum steps)
 
 	if (dag->dag_id == NULL)
 		dag->dag_id = random_id();
+	tq_dag_check_reply(dag);
 	dag->state = TQ_DAG_RUNNING;
 	read_steps(&submit, steps);
 	dag->sliced = submit.n > TQ_DAG_SPLIT_ABOVE;

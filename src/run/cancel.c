@@ -54,29 +54,17 @@ lock_row(int64 task_id, TqTask **task)
 	return tq_task_lock(task_id, TQ_LOCK_WAIT, task);
 }
 
-static bool
-is_executing_here(int64 task_id)
-{
-	for (TqRun *run = tq_current_run; run != NULL; run = run->outer)
-	{
-		if (run->task->task_id == task_id)
-			return true;
-	}
-	return false;
-}
-
 /*
- * With the row locked: is it being executed?  By this very session also
- * without a claim to be seen.  A claim outlives the execution until the
- * outcome is committed; one that this very transaction made for an execution,
- * or has reported on, does not count.
+ * With the row locked: is it being executed by another session?  A claim
+ * outlives the execution until the outcome is committed; one that this very
+ * transaction made for an execution, or has reported on, does not count.
  */
 static bool
 is_running(const TqTask *task)
 {
 	TqClaim		claim;
 
-	if (task->state == TQ_TASK_RUNNING || is_executing_here(task->task_id))
+	if (task->state == TQ_TASK_RUNNING)
 		return true;
 	if (!tq_claim_find(task->task_id, &claim) || claim.ending == MyProcPid)
 		return false;
@@ -86,8 +74,12 @@ is_running(const TqTask *task)
 TqLockResult
 tq_cancel_lock(int64 task_id, TqTask **task)
 {
-	TqLockResult result = lock_row(task_id, task);
+	TqLockResult result;
 
+	/* By this very session: there may be no row any more, and no claim to be seen. */
+	if (tq_run_of_task(task_id) != NULL)
+		return TQ_LOCK_BUSY;
+	result = lock_row(task_id, task);
 	if (result != TQ_LOCKED)
 		return result;
 	if (is_running(*task))

@@ -30,6 +30,16 @@ tq_run_in_handler(void)
 	return (tq_current_run && tq_current_run->in_handler) ? tq_current_run : NULL;
 }
 
+TqRun *
+tq_run_of_task(int64 task_id)
+{
+	TqRun	   *run = tq_current_run;
+
+	while (run != NULL && run->task->task_id != task_id)
+		run = run->outer;
+	return run;
+}
+
 void
 tq_run_begin(TqRun *run, TqTask *task, const char *worker, TqCallMode mode)
 {

@@ -64,6 +64,9 @@ extern TqRun *tq_current_run;
 /* The current run if user code is running in it, else NULL. */
 extern TqRun *tq_run_in_handler(void);
 
+/* The attempt of that task, if this backend is executing it; else NULL. */
+extern TqRun *tq_run_of_task(int64 task_id);
+
 extern void tq_run_begin(TqRun *run, TqTask *task, const char *worker, TqCallMode mode);
 extern void tq_run_end(TqRun *run);
 

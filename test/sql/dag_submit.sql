@@ -66,6 +66,7 @@ SELECT code, message FROM pg_temp.refused(ARRAY[task_queue.step('b', 'dag.ext'),
 -- options
 SELECT code, message FROM pg_temp.refused(ARRAY[pg_temp.s('a')], reply_to => '');
 SELECT code FROM pg_temp.refused(ARRAY[pg_temp.s('a')], reply_to => repeat('x', 64));
+SELECT code, message FROM pg_temp.refused(ARRAY[pg_temp.s('a')], id => repeat('x', 8000), reply_to => 'x');
 SELECT code FROM pg_temp.refused(ARRAY[pg_temp.s('a')], trace_ctx => '[]');
 SELECT code FROM pg_temp.refused(ARRAY[pg_temp.s('a')], keep => '-1 s');
 SELECT code FROM pg_temp.refused(ARRAY[pg_temp.s('a')], policy => ROW(NULL, NULL, NULL, NULL, NULL, 7)::task_queue.retry_policy);

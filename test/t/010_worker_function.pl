@@ -94,6 +94,42 @@ ends_as($node, $first, 'done', 'which runs at the commit');
 is(sql($node, "SELECT t.state($second) IS NULL"), 't', 'what was rolled back is gone');
 $session->quit;
 
+# Its own task is running for a handler, as it is for others, by a worker as by drain().
+sql($node, <<'END');
+CREATE FUNCTION look_at_itself() RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+	me CONSTANT bigint := (SELECT task_id FROM task_queue.current_task());
+	answers jsonb := '{}';
+	answer text;
+	question text;
+BEGIN
+	FOREACH question IN ARRAY ARRAY['(SELECT state FROM task_queue.tasks WHERE task_id = %s)', 'task_queue.get_task(%s)->>''state''',
+		'(SELECT state FROM task_queue.wait(%s, ''0''))', 'task_queue.cancel(%s)', 'task_queue.alter_task(%s, priority => 3)',
+		'task_queue.requeue(%s)', 'task_queue.delete_task(%s)', 'task_queue.await(%s, ''0'')']
+	LOOP
+		BEGIN
+			EXECUTE 'SELECT ' || format(question, me) INTO answer;
+		EXCEPTION WHEN OTHERS THEN
+			answer := SQLSTATE;
+		END;
+		answers := answers || jsonb_build_object(question, answer);
+	END LOOP;
+	RETURN answers;
+END $$;
+CREATE FUNCTION delete_itself() RETURNS boolean LANGUAGE sql AS
+	'SELECT task_queue.delete_task(task_id, force => true) FROM task_queue.current_task()';
+SELECT task_queue.register_handler('look_at_itself()'), task_queue.register_handler('delete_itself()');
+END
+my $by_worker = enqueue($node, 'public.look_at_itself');
+ends_as($node, $by_worker, 'done', 'a handler looks at its own task');
+is(sql($node, "SELECT string_agg(value, ' ' ORDER BY key COLLATE \"C\") FROM jsonb_each_text(t.result($by_worker))"),
+	'running running false TQ007 true 55000 running 55000', 'which is running');
+my $by_drain = sql($node, q{SET task_queue.execution = 'manual'; SELECT task_queue.enqueue('public.look_at_itself');});
+sql($node, 'SELECT count(*) FROM task_queue.drain()');
+is(sql($node, "SELECT t.result($by_drain) = t.result($by_worker)"), 't', 'the same in drain()');
+$id = enqueue($node, 'public.delete_itself');
+wait_for($node, "SELECT task_queue.get_task($id) IS NULL", 'a task can delete itself');
+
 # Latency of an idle worker, as a median so that a busy machine does not fail it: polling would be seen.
 sql($node, "SELECT task_queue.enqueue('public.clock')");
 my @ms;
