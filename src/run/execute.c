@@ -252,12 +252,21 @@ interrupt_error(const TqRun *run)
 	return tq_error_make(TQ_KIND_TIMEOUT, "the attempt ran longer than its timeout", true);
 }
 
+/* An error of our own work is not, unless the handler has returned more than can be stored or handed on. */
+static bool
+is_error_of_task(const TqRun *run, const ErrorData *edata)
+{
+	if (run->phase == TQ_RUN_RECORD)
+		return ERRCODE_TO_CATEGORY(edata->sqlerrcode) == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	return run->phase == TQ_RUN_CALL || run->phase == TQ_RUN_COMMIT;
+}
+
 TqError *
 tq_run_error(TqRun *run, const ErrorData *edata)
 {
 	TqError    *error;
 
-	if (run->phase != TQ_RUN_CALL && run->phase != TQ_RUN_COMMIT)
+	if (!is_error_of_task(run, edata))
 		return NULL;
 	if (run->interrupt == TQ_INTERRUPT_DEADLINE || run->interrupt == TQ_INTERRUPT_TIMEOUT)
 	{

@@ -158,5 +158,17 @@ is(sql($node, "SELECT (t.error($orphaned)).retryable"), 'f', 'is final');
 
 is(sql($node, 'SELECT count(*) FROM task_queue.task'), '0', 'nothing is left');
 is(count_in_log($node, 'PANIC|TRAP|WARNING:  task_queue'), 0, 'and the machinery has nothing to complain of');
+# What a handler returns is handed on when its end is recorded: if it cannot be, that is the handler's failure.
+sql($node, <<'END');
+CREATE FUNCTION much() RETURNS text LANGUAGE sql AS $$ SELECT repeat('x', 140000000) $$;
+CREATE FUNCTION takes_two(a text, b text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+SELECT task_queue.register_handler('much()', retry_policy => task_queue.no_retry_policy()), task_queue.register_handler('takes_two(text,text)');
+END
+my $too_much = sql($node, q{SELECT task_queue.submit_dag(ARRAY[task_queue.step('a', 'public.much'),
+	task_queue.step('b', 'public.takes_two', jsonb_build_array(task_queue.ref('a'), task_queue.ref('a')))])});
+is(sql($node, "SELECT task_queue.await_dag('$too_much', '60 s')"), 'failed', 'a result that is too large to be handed on');
+is(sql($node, "SELECT concat_ws(' ', state, error_kind) FROM task_queue.dag_steps WHERE dag_id = '$too_much' AND step_id = 'a'"),
+	'failed handler', 'is a failure of its step');
+
 $node->stop;
 done_testing();
