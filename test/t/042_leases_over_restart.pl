@@ -19,7 +19,7 @@ SQL
 sub lease
 {
 	my ($lease, $queue) = @_;
-	return split /\|/, sql($node, "SELECT task_id, lease_token FROM task_queue.dequeue('$queue', lease => '$lease', worker => 'w')");
+	return split /\|/, sql($node, "SELECT task_id, lease_token FROM task_queue.dequeue('$queue', lease => '$lease', worker => 'w', wait => '20 s')");
 }
 
 sub take
