@@ -217,13 +217,14 @@ cancel_one(int64 task_id)
 	return result != TQ_LOCK_BUSY;
 }
 
-/* Who takes a task need not look for requests if there are none. */
+/* Who takes a task need not look for requests if there are none, so those that came too late go first. */
 static int
 find_canceled(int64 after, int64 *ids, int max)
 {
 	TqDatabase	before;
 	bool		known = tq_database_get(MyDatabaseId, &before);
 
+	tq_cancel_forget_ended();
 	if (!tq_cancel_any())
 	{
 		if (known)

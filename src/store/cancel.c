@@ -87,7 +87,6 @@ tq_cancel_is_pending(int64 task_id, char **reason)
 bool
 tq_cancel_any(void)
 {
-
 	return tq_plan_execute(&find_any, NULL, NULL) > 0;
 }
 

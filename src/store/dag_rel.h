@@ -13,6 +13,7 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 
+#include "store/dag.h"
 #include "store/plans.h"
 
 /* The columns of table dag, in order (counted from 0). */
@@ -156,5 +157,8 @@ extern uint64 tq_dag_execute(TqPlan *plan, const Datum *values, const bool *null
 
 /* The first column of the n rows of such a query, copied into context; returns n. */
 extern int	tq_dag_copy_numbers(uint64 n, MemoryContext context, int32 **numbers);
+
+/* What every caller needs to know of a DAG; the rest of it stays as it is. */
+extern void tq_dag_read_common(const TqRow *row, TqDag *dag);
 
 #endif

@@ -40,6 +40,18 @@ tq_dag_find(const char *dag_id, int64 *dag_key, Oid *submitter)
 	return found;
 }
 
+void
+tq_dag_read_common(const TqRow *row, TqDag *dag)
+{
+	dag->state = DatumGetChar(row->values[TQ_DAG_COL_STATE]);
+	dag->dynamic = DatumGetBool(row->values[TQ_DAG_COL_DYNAMIC]);
+	dag->sliced = DatumGetBool(row->values[TQ_DAG_COL_SLICED]);
+	dag->submitter = DatumGetObjectId(row->values[TQ_DAG_COL_SUBMITTER]);
+	dag->labels = tq_row_varlena(row, TQ_DAG_COL_LABELS);
+	dag->retry_policy = tq_row_varlena(row, TQ_DAG_COL_RETRY_POLICY);
+	dag->trace_ctx = (Jsonb *) DatumGetPointer(tq_row_varlena(row, TQ_DAG_COL_TRACE_CTX));
+}
+
 TqDag *
 tq_dag_load(int64 dag_key)
 {
@@ -51,13 +63,7 @@ tq_dag_load(int64 dag_key)
 		return NULL;
 	dag->dag_key = dag_key;
 	dag->dag_id = tq_row_string(&row, TQ_DAG_COL_ID);
-	dag->state = DatumGetChar(row.values[TQ_DAG_COL_STATE]);
-	dag->dynamic = DatumGetBool(row.values[TQ_DAG_COL_DYNAMIC]);
-	dag->sliced = DatumGetBool(row.values[TQ_DAG_COL_SLICED]);
-	dag->submitter = DatumGetObjectId(row.values[TQ_DAG_COL_SUBMITTER]);
-	dag->labels = tq_row_varlena(&row, TQ_DAG_COL_LABELS);
-	dag->retry_policy = tq_row_varlena(&row, TQ_DAG_COL_RETRY_POLICY);
-	dag->trace_ctx = (Jsonb *) DatumGetPointer(tq_row_varlena(&row, TQ_DAG_COL_TRACE_CTX));
+	tq_dag_read_common(&row, dag);
 	dag->active_breakpoints = tq_row_varlena(&row, TQ_DAG_COL_ACTIVE_BREAKPOINTS);
 	dag->reply_to = tq_row_string(&row, TQ_DAG_COL_REPLY_TO);
 	dag->keep_us = row.nulls[TQ_DAG_COL_KEEP_US] ? -1 : DatumGetInt64(row.values[TQ_DAG_COL_KEEP_US]);

@@ -126,13 +126,7 @@ tq_step_end(int64 dag_key, int32 step_no, const TqStepEnd *end, TqDag *dag, TqSt
 		return false;
 	memset(dag, 0, sizeof(TqDag));
 	dag->dag_key = dag_key;
-	dag->state = TQ_DAG_RUNNING;
-	dag->dynamic = DatumGetBool(row.values[TQ_DAG_COL_DYNAMIC]);
-	dag->sliced = DatumGetBool(row.values[TQ_DAG_COL_SLICED]);
-	dag->submitter = DatumGetObjectId(row.values[TQ_DAG_COL_SUBMITTER]);
-	dag->labels = tq_row_varlena(&row, TQ_DAG_COL_LABELS);
-	dag->retry_policy = tq_row_varlena(&row, TQ_DAG_COL_RETRY_POLICY);
-	dag->trace_ctx = (Jsonb *) DatumGetPointer(tq_row_varlena(&row, TQ_DAG_COL_TRACE_CTX));
+	tq_dag_read_common(&row, dag);
 	return true;
 }
 

@@ -162,6 +162,7 @@ wait_for($node, 'SELECT count(*) FROM task_queue.task', 'all tasks of a race hav
 is(sql($node, 'SELECT count(*) FROM pair WHERE t.state(b) = \'done\''), '300', 'no cancel hit the next task');
 is(sql($node, 'SELECT count(*) FROM pair WHERE t.state(a) IN (\'done\', \'canceled\')'), '300', 'each first task is done or canceled');
 is(sql($node, "SELECT count(*) FROM task_queue.attempt WHERE handler = 'public.quick'"), '0', 'and no attempt failed');
+wait_for($node, 'SELECT count(*) FROM task_queue.cancel_request', 'requests that came too late do not stay', 0);
 
 $node->stop;
 done_testing();
