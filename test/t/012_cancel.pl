@@ -103,6 +103,7 @@ $id = start('public.survives');
 is(sql($node, "SELECT task_queue.cancel($id)"), 't', 'a handler that catches the cancel');
 ends_as($node, $id, 'done', 'and returns normally is done');
 is(sql($node, "SELECT t.result($id)"), '"survived"', 'with its result');
+wait_for($node, 'SELECT count(*) FROM task_queue.cancel_request', 'and the request does not stay', 0);
 
 $id = start('public.complains');
 is(sql($node, "SELECT task_queue.cancel($id)"), 't', 'one that turns the cancel into an error of its own');
@@ -162,7 +163,6 @@ wait_for($node, 'SELECT count(*) FROM task_queue.task', 'all tasks of a race hav
 is(sql($node, 'SELECT count(*) FROM pair WHERE t.state(b) = \'done\''), '300', 'no cancel hit the next task');
 is(sql($node, 'SELECT count(*) FROM pair WHERE t.state(a) IN (\'done\', \'canceled\')'), '300', 'each first task is done or canceled');
 is(sql($node, "SELECT count(*) FROM task_queue.attempt WHERE handler = 'public.quick'"), '0', 'and no attempt failed');
-wait_for($node, 'SELECT count(*) FROM task_queue.cancel_request', 'requests that came too late do not stay', 0);
 
 $node->stop;
 done_testing();

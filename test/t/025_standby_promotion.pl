@@ -32,10 +32,7 @@ SELECT task_queue.register_handler('at_gate()'), task_queue.register_handler('pr
 SELECT task_queue.register_external('outside');
 SQL
 
-$primary->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($primary, 'base', has_streaming => 1);
-$standby->start;
+my $standby = tq_standby($primary);
 
 my $gate = hold_gate($primary, 1);
 my $function = enqueue($primary, 'public.at_gate');

@@ -25,10 +25,7 @@ SELECT task_queue.register_handler(f) FROM unnest('{effect(text),gated(text\,int
 SELECT task_queue.register_external('outside');
 SQL
 
-$primary->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($primary, 'base', has_streaming => 1);
-$standby->start;
+my $standby = tq_standby($primary);
 
 my $gate = hold_gate($primary, 1);
 sql($primary, <<'SQL');

@@ -15,7 +15,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time usleep);
 
-our @EXPORT = qw(tq_node tq_install sql sql_error try_sql wait_for wait_state ends_as enqueue enqueue_fatal crash state_of
+our @EXPORT = qw(tq_node tq_standby tq_install sql sql_error try_sql wait_for wait_state ends_as enqueue enqueue_fatal crash state_of
   session hold_gate workers_of count_in_log wait_for_log_line log_position);
 
 # Notices would be taken for complaints.
@@ -87,6 +87,18 @@ sub tq_node
 	$node->start;
 	tq_install($node, 'postgres') unless exists $options{install} && !$options{install};
 	return $node;
+}
+
+# A running standby of a node that allows streaming.
+sub tq_standby
+{
+	my ($primary) = @_;
+	my $standby = PostgreSQL::Test::Cluster->new('standby');
+
+	$primary->backup('base');
+	$standby->init_from_backup($primary, 'base', has_streaming => 1);
+	$standby->start;
+	return $standby;
 }
 
 # The extension and the schema t in a database.
