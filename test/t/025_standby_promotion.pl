@@ -7,7 +7,6 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
-use PostgreSQL::Test::Cluster;
 use Test::More;
 use TqTest;
 
