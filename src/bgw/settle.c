@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "miscadmin.h"
 
 #include "base/clock.h"
@@ -125,6 +126,9 @@ settle_slot(int64 index)
 	SpinLockRelease(&slot->mutex);
 	if (settling.dead.task_id == 0)
 		return true;
+	/* The server may be about to restart for it, which must not take the verdict away. */
+	if (settling.dead.guilty)
+		ForceSyncCommit();
 	result = tq_task_lock(settling.dead.task_id, TQ_LOCK_SKIP, &task);
 	/* A crash may have taken what was committed last; a higher one is another attempt. */
 	if (result == TQ_LOCKED && task->gen <= settling.dead.gen)
@@ -217,14 +221,13 @@ cancel_one(int64 task_id)
 	return result != TQ_LOCK_BUSY;
 }
 
-/* Who takes a task need not look for requests if there are none, so those that came too late go first. */
+/* Who takes a task need not look for requests if there are none. */
 static int
 find_canceled(int64 after, int64 *ids, int max)
 {
 	TqDatabase	before;
 	bool		known = tq_database_get(MyDatabaseId, &before);
 
-	tq_cancel_forget_ended();
 	if (!tq_cancel_any())
 	{
 		if (known)

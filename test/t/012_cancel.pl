@@ -103,7 +103,6 @@ $id = start('public.survives');
 is(sql($node, "SELECT task_queue.cancel($id)"), 't', 'a handler that catches the cancel');
 ends_as($node, $id, 'done', 'and returns normally is done');
 is(sql($node, "SELECT t.result($id)"), '"survived"', 'with its result');
-wait_for($node, 'SELECT count(*) FROM task_queue.cancel_request', 'and the request does not stay', 0);
 
 $id = start('public.complains');
 is(sql($node, "SELECT task_queue.cancel($id)"), 't', 'one that turns the cancel into an error of its own');
